@@ -1,0 +1,181 @@
+"""Settings: one frozen object, three sources, and the only reader of the environment.
+
+May be in here: names, defaults, where a value comes from, whether it makes sense. May not: connections, jobs, anything that acts.
+
+Order, later wins: defaults < `[tool.resque]` in pyproject.toml or resque.toml (in the current folder or above) <
+environment `RESQUE_<NAME>` < arguments (and flags). `None` means "not set", never a value.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+from resque import durations
+from resque.errors import ConfigError
+
+Wire = Literal["native", "ruby"]
+LogFormat = Literal["text", "json"]
+
+_DURATIONS = {"connect_timeout", "socket_timeout", "lease", "poll", "drain"}
+_SIZES = {"max_payload"}
+_LISTS = {"app"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting, with its default. Lengths of time are seconds here; text such as "5m" is taken by `load`."""
+
+    redis_url: str = "redis://localhost:6379/0"
+    """Where Redis is: redis://, rediss:// (TLS, verified) or unix://."""
+    prefix: str = "resque"
+    """Every key starts with this and a colon."""
+    wire: Wire | None = None
+    """Which end of the list is the front. None: what the namespace's marker says; a new namespace becomes native."""
+    protocol: int = 2
+    """RESP version, 2 or 3."""
+    connect_timeout: float = 1.0
+    socket_timeout: float = 2.0
+    """How long one command may take before the connection is given up."""
+    tls_verify: bool = True
+    """False turns the check of certificate and host name off: for tests only."""
+    tls_ca_file: str | None = None
+    app: tuple[str, ...] = ()
+    """Modules that define the jobs; a worker imports them and nothing else."""
+    queues: str = "default"
+    """What a worker serves: "critical,mail:3,default:1", "*", "mail*,!mail_slow"."""
+    processes: int = 1
+    concurrency: int = 1
+    """Threads that run jobs in one worker process; the first is its main thread."""
+    lease: float = 20.0
+    """How long the jobs of a vanished host stay reserved. Renewed every quarter of it."""
+    poll: float = 0.5
+    """How often queues are looked at that cannot be waited on (more than 16, or patterns)."""
+    drain: float = 25.0
+    """How long running jobs may go on after TERM before they are released."""
+    max_payload: int = 256 * 1024
+    """The largest job that may be enqueued, in bytes."""
+    log_level: str = "info"
+    log_format: LogFormat = "text"
+
+    @classmethod
+    def load(cls, folder: Path | None = None, **arguments: Any) -> Self:
+        """Merge defaults, file, environment and arguments. Raises ConfigError that names the source of a bad value."""
+        merged: dict[str, Any] = {}
+        for source, values in (_from_file(folder or Path.cwd()), _from_environment(), ("argument", arguments)):
+            for name, value in values.items():
+                if value is not None:
+                    merged[name] = _convert(name, value, source)
+        settings = cls(**merged)
+        settings.validate()
+        return settings
+
+    def validate(self) -> None:
+        """Raise ConfigError for the first value that cannot work."""
+        if self.redis_url.split("://", 1)[0] not in ("redis", "rediss", "unix"):
+            raise ConfigError("redis_url must start with redis://, rediss:// or unix://")
+        if self.protocol not in (2, 3):
+            raise ConfigError(f"protocol must be 2 or 3, not {self.protocol}")
+        if self.wire not in (None, *get_args(Wire)):
+            raise ConfigError(f"wire must be 'native' or 'ruby', not {self.wire!r}")
+        if self.log_format not in get_args(LogFormat):
+            raise ConfigError(f"log_format must be 'text' or 'json', not {self.log_format!r}")
+        if self.log_level not in ("debug", "info", "warning", "error"):
+            raise ConfigError(f"log_level must be debug, info, warning or error, not {self.log_level!r}")
+        if not self.prefix or any(bad in self.prefix for bad in "{}*?[] \n"):
+            raise ConfigError(f"prefix {self.prefix!r} must be non-empty and without braces, blanks and glob characters")
+        for name in ("processes", "concurrency", "max_payload"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("connect_timeout", "socket_timeout", "lease", "poll"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} must be above 0 seconds")
+
+    def check(self) -> list[str]:
+        """Warnings: settings that work but that an operator will regret."""
+        warnings = []
+        if self.redis_url.startswith("rediss://") and not self.tls_verify:
+            warnings.append("tls_verify is off: anybody between us and Redis can read and forge jobs")
+        if self.lease < 10:
+            warnings.append(f"lease is {self.lease:g} s: a pause that long makes running jobs run twice")
+        return warnings
+
+
+def environment(name: str) -> str | None:
+    """One variable of the environment that is no setting of ours (NO_COLOR, CI …)."""
+    return os.environ.get(name)
+
+
+def _from_environment() -> tuple[str, dict[str, Any]]:
+    names = {field.name for field in fields(Settings)}
+    values = {}
+    for key, value in os.environ.items():
+        name = key.removeprefix("RESQUE_").lower()
+        if key.startswith("RESQUE_") and name in names and value != "":
+            values[name] = value
+    return "environment", values
+
+
+def _from_file(folder: Path) -> tuple[str, dict[str, Any]]:
+    for directory in (folder, *folder.parents):
+        own, project = directory / "resque.toml", directory / "pyproject.toml"
+        if own.is_file():
+            return str(own), dict(_read_toml(own))
+        if project.is_file():
+            table = _read_toml(project).get("tool", {}).get("resque", {})
+            return str(project), dict(table)
+    return "no file", {}
+
+
+def _read_toml(path: Path) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+
+
+def _convert(name: str, value: Any, source: str) -> Any:
+    known = {field.name: field.type for field in fields(Settings)}
+    if name not in known:
+        raise ConfigError(f"{source}: there is no setting {name!r}; known are {', '.join(sorted(known))}")
+    try:
+        if name in _DURATIONS:
+            return durations.seconds(value)
+        if name in _SIZES:
+            return durations.size(value)
+        if name in _LISTS:
+            return _words(value)
+        if known[name] is int:
+            return _integer(value)
+        if known[name] is bool:
+            return _boolean(value)
+        if not isinstance(value, str):
+            raise ValueError(f"{value!r} must be text")
+        return value
+    except ValueError as error:
+        raise ConfigError(f"{source}: {name}: {error}") from None
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(word.strip() for word in value.split(",") if word.strip())
+    return tuple(str(word) for word in value)
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().isdigit():
+        return int(value)
+    raise ValueError(f"{value!r} must be a whole number")
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if isinstance(value, str) and value.strip().lower() in words:
+        return words[value.strip().lower()]
+    raise ValueError(f"{value!r} must be true or false")
