@@ -7,11 +7,17 @@ replace time in one place (`use(clock)`) instead of sleeping.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 _now: Callable[[], float] = time.time
 
 monotonic: Callable[[], float] = time.monotonic
-"""Seconds that never jump: for waiting and for run times. It does not count the time a machine was suspended."""
+"""Seconds that never jump, for waiting."""
+
+boottime: Callable[[], float] = (
+    partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
+)
+"""Like `monotonic`, but it counts the time that the machine was suspended (where the platform can tell)."""
 
 sleep: Callable[[float], None] = time.sleep
 """Wait for so many seconds (a float)."""
@@ -20,13 +26,6 @@ sleep: Callable[[float], None] = time.sleep
 def now() -> float:
     """The wall clock: seconds since 1970, UTC."""
     return _now()
-
-
-def boottime() -> float:
-    """Seconds since the machine started, the time it was suspended included (where the platform can tell)."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
 
 
 @contextmanager

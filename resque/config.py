@@ -85,7 +85,9 @@ class Settings:
         if self.log_level not in ("debug", "info", "warning", "error"):
             raise ConfigError(f"log_level must be debug, info, warning or error, not {self.log_level!r}")
         if not self.prefix or any(bad in self.prefix for bad in "{}*?[] \n"):
-            raise ConfigError(f"prefix {self.prefix!r} must be non-empty and without braces, blanks and glob characters")
+            raise ConfigError(
+                f"prefix {self.prefix!r} must be non-empty and without braces, blanks and glob characters"
+            )
         for name in ("processes", "concurrency", "max_payload"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")

@@ -12,7 +12,7 @@
     │   └── BadQueueName         the name would not survive as a Redis key
     ├── EnqueueError           decide whether to repeat
     │   ├── NotEnqueued          nothing was stored: safe to repeat
-    │   └── EnqueueUnknown       sent, but no answer came: it may or may not be stored (has .job_ids)
+    │   └── EnqueueUnknown       sent, but no answer came: it may or may not be stored (has .job_id)
     ├── StoreError             what Redis said, or that it said nothing
     │   ├── Unreachable          no connection, or it broke: reconnect, then look what is true
     │   ├── Unavailable          the server is there but cannot serve now (LOADING, BUSY, OOM …): try later
@@ -24,6 +24,8 @@
 
 Catch `ResqueError` to catch them all. The message of each says what to do next.
 """
+
+from collections.abc import Sequence
 
 
 class ResqueError(Exception):
@@ -67,24 +69,31 @@ class BadQueueName(JobError, ValueError):
 
 
 class EnqueueError(ResqueError):
-    """A job may not have been stored."""
+    """Not every job is known to be stored. Job ids, sorted into what is known of them:"""
+
+    def __init__(
+        self, message: str, *, stored: Sequence[str] = (), unknown: Sequence[str] = (), missing: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message)
+        self.stored = tuple(stored)
+        """Surely stored (the others of an enqueue_many)."""
+        self.unknown = tuple(unknown)
+        """Sent, but no answer came."""
+        self.missing = tuple(missing)
+        """Surely not stored: safe to repeat."""
 
 
 class NotEnqueued(EnqueueError):
-    """Nothing was stored; it is safe to repeat the call."""
+    """The jobs in `missing` were not stored; it is safe to repeat them."""
 
 
 class EnqueueUnknown(EnqueueError):
-    """The job was sent but the server's answer was lost: it may be stored or not."""
-
-    def __init__(self, message: str, job_ids: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
-        self.job_ids = job_ids
+    """The jobs in `unknown` were sent but the server's answer was lost: they may be stored or not."""
 
     @property
-    def job_id(self) -> str | None:
+    def job_id(self) -> str:
         """The id of the (first) job that is in doubt."""
-        return self.job_ids[0] if self.job_ids else None
+        return self.unknown[0]
 
 
 class StoreError(ResqueError):

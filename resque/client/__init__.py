@@ -1,0 +1,1 @@
+"""How a job gets in: prepare it, send it, give back a handle."""

@@ -1,0 +1,86 @@
+"""Options: what may be said about a job beside its arguments, and the rule for queue names.
+
+May be in here: the names of options, their defaults, whether a value makes sense. May not: what an option does.
+Options never share a namespace with a job's arguments: they are class attributes, or given to `@job` or `using`.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self, TypedDict
+
+from resque.errors import BadQueueName, ConfigError
+
+MAX_QUEUE_NAME = 200
+"""Characters."""
+
+_RESERVED = frozenset("{}*?[]!,")
+
+
+class Options(TypedDict, total=False):
+    """What `using(...)` takes, per call. Checked by type checkers and again at run time."""
+
+    queue: str
+
+
+_PER_CALL = frozenset(Options.__annotations__)
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """The options of one job or one call, complete and valid. Raises BadQueueName or ConfigError when it is not.
+
+    queue: the queue it goes to.
+    alone: it never runs while its worker has other jobs in hand (for C code that never releases the GIL).
+    """
+
+    queue: str = "default"
+    alone: bool = False
+
+    def __post_init__(self) -> None:
+        check_queue_name(self.queue)
+        if not isinstance(self.alone, bool):
+            raise ConfigError(f"alone must be True or False, not {self.alone!r}")
+
+    def using(self, options: Mapping[str, Any]) -> Self:
+        """A copy with some options changed. Raises ConfigError for a name that is no option of a call.
+
+        >>> JobOptions(queue="mail").using({"queue": "slow"}).queue
+        'slow'
+        """
+        for name in options:
+            if name not in _PER_CALL:
+                raise ConfigError(_unknown(name))
+        return dataclasses.replace(self, **options)
+
+
+def check_queue_name(name: object) -> str:
+    """Return `name` if it can be a queue's name, else raise BadQueueName that says what is wrong with it.
+
+    A name is 1 to 200 printable characters without blanks and without `{ } * ? [ ] ! ,`: those mean something in Redis
+    Cluster keys and in lists of queues (`-q mail*,!mail_slow`). Colons are allowed, but on the command line a colon
+    with digits at the end is read as a weight: a queue named "mail:3" has to be written "mail:3:1" there.
+
+    >>> check_queue_name("order_processing")
+    'order_processing'
+    """
+    if not isinstance(name, str):
+        raise BadQueueName(f"a queue's name must be text, not {type(name).__name__}")
+    if not name:
+        raise BadQueueName("a queue's name must not be empty")
+    if len(name) > MAX_QUEUE_NAME:
+        raise BadQueueName(f"a queue's name may have {MAX_QUEUE_NAME} characters, {name[:20]!r}... has {len(name)}")
+    reserved = sorted(_RESERVED.intersection(name))
+    if reserved:
+        raise BadQueueName(f"queue name {name!r} must not contain {' '.join(reserved)}; write for example 'order_mail'")
+    # isprintable is false for control characters, lone surrogates, invisible marks and every blank but the space.
+    if " " in name or not name.isprintable():
+        raise BadQueueName(f"queue name {name!r} must not contain blanks or control characters; write '_' instead")
+    return name
+
+
+def _unknown(name: str) -> str:
+    close = difflib.get_close_matches(name, _PER_CALL, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(sorted(_PER_CALL))}"
+    return f"using() has no option {name!r}; {hint} (a job's own arguments go to enqueue)"

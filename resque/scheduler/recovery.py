@@ -1,0 +1,211 @@
+"""Recovery: the in-flight jobs of workers that are gone come back.
+
+1. A supervisor reports a child that died (`report`): its jobs are adopted at once.
+2. A host that vanished is noticed by its leases: one that has ended, and has not changed while we watched it for a
+   while, is adopted. The while lets living supervisors renew first after an outage or a clock jump, whoever is back first.
+3. What was adopted is decided on by the same `decide` and settled by the same scripts as any job.
+
+May be in here: who is gone, and settling what they held. May not: running anything. The recoverer has a name of its own
+that is no worker's, and nothing is ever started from its list: otherwise a job that kills its worker would do so for ever.
+No lock: any number of hosts may recover at once; one that dies here is recovered itself.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from uuid_utils import uuid7
+
+from resque import clock, events
+from resque.config import Settings
+from resque.errors import StoreError
+from resque.jobs.outcome import Died, Failed, Released, decide
+from resque.payload import codec, failure
+from resque.payload.payload import Tries
+from resque.store import inflight, namespace, queues, settle, stats, workers
+from resque.store.identity import Identity
+from resque.store.keys import Keys
+from resque.store.settle import Holder, Settled
+from resque.store.sync import SyncStore
+
+CHUNK = 100
+Mark = Callable[[bytes | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a supervisor knows of a child that died."""
+
+    member: str
+    id: str
+    queues: tuple[str, ...]
+    started: tuple[int, ...]
+    """Marks (hashes) of the payloads that ran at the end."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    member: str
+    why: str
+    started: Counter[int] | None
+    """None: nobody can tell which had started, so all of them are taken for suspects."""
+    seen: float | None
+
+
+class Recovery:
+    """The duty."""
+
+    name = "recovery"
+
+    def __init__(self, store: SyncStore, keys: Keys, identity: Identity, settings: Settings, mark: Mark) -> None:
+        self._store = store
+        self._keys = keys
+        self._identity = identity
+        self._settings = settings
+        self._mark = mark
+        self._is_interrupted = False
+        self._watched: dict[tuple[str, str], tuple[float, float]] = {}
+        self.reports: list[Report] = []
+        self.recovered: list[str] = []
+        """Members of reports that are done, for the supervisor."""
+
+    def tick(self, now: float) -> float:
+        """Work off the reports, then look at the leases. Returns when to look again."""
+        if self._is_interrupted:
+            self._clear_own()
+        while self.reports:
+            self._bring_back(self.reports[0])
+            self.recovered.append(self.reports.pop(0).member)
+        self._look_at_leases(now)
+        return self._settings.lease / 4
+
+    def _bring_back(self, report: Report) -> None:
+        lost = _Lost(report.member, report.why, Counter(report.started), None)
+        names = list(report.queues) or self._store.run(queues.names(self._keys))
+        for queue in names:
+            self._adopt_all(queue, lost)
+        self._store.run_all(workers.unregister(self._keys, report.id))
+
+    def _look_at_leases(self, now: float) -> None:
+        names = self._store.run(queues.names(self._keys))
+        if not names:
+            return
+        time, *leases = self._store.run_all([namespace.time(), *(inflight.leases(self._keys, q) for q in names)])
+        if isinstance(time, StoreError):
+            raise time
+        now_ms, lease_ms = time * 1000, self._settings.lease * 1000
+        watched = {}
+        for queue, found in zip(names, leases, strict=True):
+            if isinstance(found, StoreError):  # one key of a wrong type stops no other queue's recovery
+                events.emit("loop.failed", loop=self.name, error=found)
+                continue
+            for member, lease_end in found:
+                if lease_end > now_ms + 3 * lease_ms:
+                    self._store.run(inflight.shorten(self._keys, queue, member, round(now_ms + lease_ms)))
+                elif lease_end <= now_ms:
+                    since = self._since(queue, member, lease_end, now)
+                    watched[queue, member] = (lease_end, since)
+                    self._recover_expired(queue, member, lease_end, now - since)
+        self._watched = watched
+
+    def _since(self, queue: str, member: str, lease_end: float, now: float) -> float:
+        """When we first saw exactly this lease end."""
+        seen_end, since = self._watched.get((queue, member), (lease_end, now))
+        return since if seen_end == lease_end else now
+
+    def _recover_expired(self, queue: str, member: str, lease_end: float, watched_for: float) -> None:
+        if watched_for >= self._settings.lease * 0.4 and member != self._identity.member:
+            lost = _Lost(member, "its host vanished or was cut off", None, lease_end)
+            if self._adopt_all(queue, lost):
+                return
+        if watched_for >= self._settings.lease * 0.5:
+            self._store.run(inflight.forget(self._keys, queue, member, lease_end))
+
+    def _adopt_all(self, queue: str, lost: _Lost) -> int:
+        """Bring back everything that `lost` holds of a queue; returns how many jobs."""
+        total = 0
+        seen = lost.seen
+        while True:
+            self._is_interrupted = True
+            adopted = self._store.run(
+                inflight.adopt(self._keys, queue, lost.member, seen, self._identity.member, self._settings.lease, CHUNK)
+            )
+            if adopted is None:  # renewed meanwhile: it lives
+                self._is_interrupted = False
+                return total
+            if adopted.payloads:
+                total += len(adopted.payloads)
+                self._settle(queue, adopted.payloads, lost)
+            self._is_interrupted = False
+            if not adopted.left:
+                return total
+
+    def _clear_own(self) -> None:
+        """An earlier tick broke between adopting and settling: what lies in our own list goes on its way."""
+        names = self._store.run(queues.names(self._keys))
+        held = (
+            self._store.run_all([inflight.held(self._keys, q, self._identity.member) for q in names]) if names else []
+        )
+        lost = _Lost(self._identity.member, "recovery was interrupted", Counter(), None)
+        for queue, payloads in zip(names, held, strict=True):
+            if not isinstance(payloads, StoreError) and payloads:
+                self._settle(queue, payloads, lost)
+        self._is_interrupted = False
+
+    def _settle(self, queue: str, payloads: Sequence[bytes], lost: _Lost) -> None:
+        now = clock.now()
+        released: list[tuple[bytes, bytes]] = []
+        failed: list[tuple[bytes, bytes, str, str]] = []
+        for raw in payloads:
+            self._mark(raw)  # a payload that kills its reader must be known as started when it kills us
+            outcome = self._decide(raw, lost)
+            if isinstance(outcome, Failed):
+                record = failure.of_error(
+                    raw,
+                    outcome.error,
+                    failed_at=now,
+                    worker=lost.member,
+                    queue=queue,
+                    id=codec.id_of(raw) or str(uuid7()),
+                )
+                failed.append((raw, record, *stats.failed_fields("", 0)))
+            elif isinstance(outcome, Released):
+                released.append((raw, _with_crashes(raw, outcome.crashes)))
+        self._mark(None)
+        holder = Holder(queue, self._identity.member, self._identity.id)
+        operations = []
+        if failed:
+            operations.append(settle.fail(self._keys, holder, failed, int(now // 60)))
+        if released:
+            operations.append(settle.release(self._keys, holder, released))
+        for answer in self._store.run_all(operations):
+            if isinstance(answer, StoreError):
+                raise answer
+            _check(answer)
+        events.emit(
+            "job.recovered", queue=queue, worker=lost.member, released=len(released), failed=len(failed), why=lost.why
+        )
+
+    def _decide(self, raw: bytes, lost: _Lost) -> object:
+        started = True
+        if lost.started is not None:
+            started = lost.started[hash(raw) or 1] > 0
+            lost.started[hash(raw) or 1] -= started
+        crashes = codec.tries_of(raw).crashes
+        writable = codec.with_tries(raw, Tries()) is not None
+        return decide(Died(lost.why, started), crashes, readable=writable)
+
+
+def _with_crashes(raw: bytes, crashes: int) -> bytes:
+    """The payload with its new count of crashes; b"" (= as it is) when that has not changed."""
+    tries = codec.tries_of(raw)
+    if crashes == tries.crashes:
+        return b""
+    name = tries.id or (None if codec.id_of(raw) else str(uuid7()))
+    return codec.with_tries(raw, Tries(name, tries.attempt, crashes)) or b""
+
+
+def _check(answer: Settled) -> None:
+    if answer.error:
+        raise StoreError(f"a recovered job could not be moved: {answer.error}")

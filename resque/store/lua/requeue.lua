@@ -1,0 +1,17 @@
+-- Requeue: a failed job goes to the back of its queue again and leaves failed.
+-- KEYS    failed, queue, queues
+-- ARGV    failure record, where it was seen (index), how far to search, queue, payload, push command of the back
+-- Returns 1 when it was there, 0 when somebody else was faster (or it is further away than the search goes)
+-- Called by admin. Two operators who press at once retry a job once.
+local record, hint, far = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local from = 1
+if redis.call('LINDEX', KEYS[1], hint) == record then
+  if hint < 0 or hint > redis.call('LLEN', KEYS[1]) / 2 then from = -1 end
+elseif not redis.call('LPOS', KEYS[1], record, 'MAXLEN', far) then
+  from = -1
+  if not redis.call('LPOS', KEYS[1], record, 'RANK', -1, 'MAXLEN', far) then return 0 end
+end
+redis.call('SADD', KEYS[3], ARGV[4])
+redis.call(ARGV[6], KEYS[2], ARGV[5])
+redis.call('LREM', KEYS[1], from, record)
+return 1

@@ -1,0 +1,209 @@
+"""Hand: the jobs that a worker process holds, as far as it knows.
+
+May be in here: the copy in memory of the in-flight lists, and how it is put right by a re-read. May not: Redis, running.
+
+A job in hand is unstarted, running or ended (not settled yet). Runners and the loop share three structures, each touched
+by single atomic operations only: `unstarted` (the loop appends right and takes back from the right, runners take from
+the left), `ended` (runners append), `idle` (gates of runners that wait). Everything else belongs to the loop alone.
+
+`_book` has every job from its arrival until it is settled: a runner takes a job from `unstarted` an instant before it
+says that it runs, and a re-read in that instant must not think that the job is new.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from queue import SimpleQueue
+
+from resque import clock
+from resque.jobs.outcome import Ended
+
+
+class Entry:
+    """One job in hand."""
+
+    __slots__ = ("alone", "ended", "id", "job", "queue", "raw", "reserved_at", "seconds", "started_at", "waited")
+
+    def __init__(self, raw: bytes, queue: str, reserved_at: float) -> None:
+        self.raw = raw
+        self.queue = queue
+        self.reserved_at = reserved_at
+        self.started_at = 0.0
+        self.seconds = 0.0
+        self.waited = -1.0
+        self.job = ""
+        self.id: str | None = None
+        self.alone = False
+        self.ended: Ended | None = None
+
+
+class Hand:
+    """What is in hand, by state."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self.wake = wake
+        self.unstarted: deque[Entry] = deque()
+        self.ended: deque[Entry] = deque()
+        self.idle: deque[SimpleQueue[bool]] = deque()
+        self.current: list[Entry | None] = []
+        """What each runner runs; a runner writes its own place only."""
+        self.low = 0
+        """A runner that leaves so many unstarted wakes the loop, which fetches more before they run out."""
+        self.unsettled: list[Entry] = []
+        self.alone: deque[Entry] = deque()
+        """Jobs that must run alone, waiting for the hand to be empty but for them."""
+        self._book: dict[str, set[Entry]] = {}
+        self._total = 0
+        self._alone: set[Entry] = set()
+
+    def __len__(self) -> int:
+        return self._total
+
+    def count(self, queue: str) -> int:
+        """How many jobs of a queue are in hand."""
+        return len(self._book.get(queue, ()))
+
+    @property
+    def running(self) -> int:
+        """How many jobs run (or are about to)."""
+        return len(self) - len(self.unstarted) - len(self.ended) - len(self.unsettled) - len(self.alone)
+
+    def queues(self) -> list[str]:
+        """Every queue that jobs have come from."""
+        return list(self._book)
+
+    def add(self, queue: str, payloads: Iterable[bytes], is_alone: Callable[[bytes], bool]) -> None:
+        """Jobs have arrived in an in-flight list. Those that must run alone wait aside."""
+        now = clock.boottime()
+        entries = [Entry(raw, queue, now) for raw in payloads]
+        self._book.setdefault(queue, set()).update(entries)
+        self._total += len(entries)
+        for entry in entries:
+            if is_alone(entry.raw):
+                entry.alone = True
+                self._stand_aside(entry)
+            else:
+                self.unstarted.append(entry)
+        self.offer()
+
+    def offer(self) -> None:
+        """Wake as many idle runners as there is work for."""
+        for _ in range(min(len(self.unstarted), len(self.idle))):
+            try:
+                self.idle.popleft().put(True)
+            except IndexError:
+                return
+
+    def park(self, entry: Entry) -> None:
+        """A runner found that this job must run alone: the loop gets it back through `ended`, with nothing ended."""
+        entry.alone = True
+        self.ended.append(entry)
+        self.wake()
+
+    def collect(self) -> list[Entry]:
+        """Take in what the runners have ended; returns all that is to be settled."""
+        while self.ended:
+            entry = self.ended.popleft()
+            if entry.ended is None:
+                self._stand_aside(entry)
+            else:
+                self.unsettled.append(entry)
+        return self.unsettled
+
+    def add_ended(self, queue: str, raw: bytes, ended: Ended) -> None:
+        """A job is in our in-flight list that is not to be run: only settled."""
+        entry = Entry(raw, queue, clock.boottime())
+        entry.ended = ended
+        self._book.setdefault(queue, set()).add(entry)
+        self._total += 1
+        self.unsettled.append(entry)
+
+    @property
+    def holds_alone(self) -> bool:
+        """Whether a job that must run alone waits or runs: then nothing more is reserved."""
+        return bool(self._alone)
+
+    def next_alone(self) -> Entry | None:
+        """The first job that must run alone, when nothing else is in hand."""
+        return self.alone[0] if self.alone and len(self) == len(self.alone) else None
+
+    def start_alone(self) -> None:
+        """Give the first job that must run alone to a runner."""
+        entry = self.alone.popleft()
+        entry.reserved_at = clock.boottime()
+        self.unstarted.append(entry)
+        self.offer()
+
+    def take_back(self, older_than: float) -> list[Entry]:
+        """Take unstarted jobs out of the runners' reach, if the oldest was reserved before `older_than` (boot time)."""
+        try:
+            if not self.unstarted or self.unstarted[0].reserved_at > older_than:
+                return []
+        except IndexError:  # a runner took the last one just now
+            return []
+        back: list[Entry] = []
+        while True:
+            try:
+                entry = self.unstarted.pop()
+            except IndexError:
+                break
+            back.append(entry)
+        back.reverse()
+        return back
+
+    def settled(self, queue: str, entries: Sequence[Entry]) -> None:
+        """These have left the in-flight list of `queue`."""
+        book = self._book[queue]
+        before = len(book)
+        book.difference_update(entries)
+        self._total -= before - len(book)
+        if self._alone:
+            self._alone.difference_update(entries)
+
+    def all(self) -> list[Entry]:
+        """Everything in hand."""
+        return [entry for entries in self._book.values() for entry in entries]
+
+    def reconcile(self, queue: str, listed: Sequence[bytes]) -> tuple[list[bytes], int]:
+        """Put the copy right after the in-flight list was read: returns (jobs never heard of, jobs that are lost).
+
+        Compared as multisets, since two payloads may be equal byte for byte. Of m equal entries the unstarted and running
+        copies are served first, only the excess was ended and is settled again; otherwise a lost settle reply would make
+        an unstarted twin vanish.
+        """
+        self.collect()
+        left = Counter(listed)
+        lost = 0
+        ended = {id(entry) for entry in self.unsettled}
+        for entry in sorted(self._book.get(queue, ()), key=lambda e: (id(e) in ended, e.reserved_at)):
+            if left[entry.raw] > 0:
+                left[entry.raw] -= 1
+            elif id(entry) in ended:
+                self._drop_ended(entry)
+            elif self._drop_unstarted(entry):
+                lost += 1
+        new = []
+        for raw in listed:
+            if left[raw] > 0:
+                left[raw] -= 1
+                new.append(raw)
+        return new, lost
+
+    def _stand_aside(self, entry: Entry) -> None:
+        self._alone.add(entry)
+        self.alone.append(entry)
+
+    def _drop_ended(self, entry: Entry) -> None:
+        """It is settled (the reply was lost), or somebody else has it."""
+        self.unsettled.remove(entry)
+        self.settled(entry.queue, [entry])
+
+    def _drop_unstarted(self, entry: Entry) -> bool:
+        """Somebody else has it: do not start it. False when it runs already."""
+        for waiting in (self.unstarted, self.alone):
+            try:
+                waiting.remove(entry)
+            except ValueError:
+                continue
+            self.settled(entry.queue, [entry])
+            return True
+        return False

@@ -1,0 +1,152 @@
+"""Intake: waiting for work on many queues without losing a job.
+
+1. While a runner is free and nothing was found, one connection a queue (up to 16) blocks in BLMOVE; what arrives is in
+   the in-flight list before we hear of it. One push wakes one worker.
+2. When the first catch arrives, the other waits are ended with CLIENT UNBLOCK before a job is handed to a runner, where
+   the rights allow; else they stay pending and what they catch is kept.
+3. A queue whose wait has an unread reply is `outstanding`: its in-flight list must not be re-read, or the job in that
+   reply would start twice.
+
+May be in here: the waits. May not: deciding what happens to a catch (worker.py), reserving (turn.py).
+`BLPOP`, then register is forbidden everywhere: it loses the job between the two.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from resque import clock
+from resque.config import Settings
+from resque.errors import Refused, StoreError, Unavailable
+from resque.store import namespace, reserve
+from resque.store.aio import AsyncLine
+from resque.store.keys import Keys
+
+MOST_WAITS = 16
+WAIT = 8.0
+_GRACE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Catch:
+    """A job that a wait has brought. `paused`: its queue is, the job must go back."""
+
+    queue: str
+    payload: bytes
+    paused: bool
+
+
+class _Wait:
+    """One queue's connection."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.line = AsyncLine(settings, socket_timeout=WAIT + _GRACE)
+        self.client_id: int | None = None
+
+
+class Intake:
+    """The waits of one worker process."""
+
+    def __init__(self, settings: Settings, keys: Keys, member: str, news: Callable[[], None]) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._member = member
+        self._news = news
+        self._waits: dict[str, _Wait] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ender: AsyncLine | None = None
+        self._may_unblock = True
+        self._clock_offset: float | None = None
+        self._refused: dict[str, float] = {}
+        self.caught: list[Catch] = []
+        self.error: StoreError | None = None
+        """Why a wait broke, for the loop to see."""
+
+    def use(self, keys: Keys) -> None:
+        """The namespace's keys, once its wire direction is known."""
+        self._keys = keys
+
+    @property
+    def outstanding(self) -> set[str]:
+        """Queues whose reply is not read yet."""
+        return set(self._tasks)
+
+    async def arm(self, queues: Sequence[str]) -> None:
+        """Wait on these queues (those that are not waited on yet)."""
+        if self._clock_offset is None:
+            await self._learn_clock()
+        now = clock.monotonic()
+        for queue in queues[:MOST_WAITS]:
+            if queue not in self._tasks and self._refused.get(queue, 0.0) <= now:
+                task = asyncio.get_running_loop().create_task(self._wait(queue))
+                self._tasks[queue] = task
+                task.add_done_callback(partial(self._done, queue))
+
+    async def disarm(self) -> None:
+        """End the waits without waiting for their replies. Does nothing where the rights do not allow it."""
+        ids = [w.client_id for q, w in self._waits.items() if q in self._tasks and w.client_id is not None]
+        if not ids or not self._may_unblock:
+            return
+        if self._ender is None:
+            self._ender = AsyncLine(self._settings)
+        for answer in await self._ender.trip([reserve.unblock(client_id) for client_id in ids]):
+            if isinstance(answer, Refused):
+                self._may_unblock = False
+
+    async def drained(self) -> None:
+        """End the waits and read every reply."""
+        while self._tasks:
+            await self.disarm()
+            await asyncio.wait(self._tasks.values(), timeout=0.05 if self._may_unblock else WAIT + _GRACE)
+
+    async def reset(self) -> None:
+        """Drop all connections. Catches whose reply is lost lie in the in-flight list: a re-read finds them."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        for wait in self._waits.values():
+            await wait.line.close()
+        if self._ender is not None:
+            await self._ender.close()
+        self._waits, self._tasks, self._ender, self.error = {}, {}, None, None
+        self._clock_offset = None
+
+    async def _learn_clock(self) -> None:
+        """How far the server's clock is from our monotonic one: lease ends are in the server's time."""
+        line = self._ender = self._ender or AsyncLine(self._settings)
+        (answer,) = await line.trip([namespace.time()])
+        if isinstance(answer, StoreError):
+            raise answer
+        self._clock_offset = answer - clock.monotonic()
+
+    async def _wait(self, queue: str) -> None:
+        wait = self._waits.get(queue)
+        if wait is None:
+            wait = self._waits[queue] = _Wait(self._settings)
+        try:
+            if wait.client_id is None:
+                (answer,) = await wait.line.trip([reserve.client_id()])
+                wait.client_id = answer if isinstance(answer, int) else None
+            assert self._clock_offset is not None
+            lease_end = clock.monotonic() + self._clock_offset + self._settings.lease
+            asked = reserve.wait(self._keys, queue, self._member, round(lease_end * 1000), WAIT)
+            await wait.line.send(asked)
+            leased, raw, paused = [await wait.line.receive(op) for op in asked]
+        except StoreError as error:
+            self.error = error
+            return
+        if isinstance(raw, Refused | Unavailable):  # a full server refuses BLMOVE: this queue is polled for a while
+            self._refused[queue] = clock.monotonic() + WAIT
+        elif isinstance(raw, StoreError):
+            self.error = raw
+        elif isinstance(leased, StoreError):
+            self.error = leased
+        if isinstance(raw, bytes):
+            self.caught.append(Catch(queue, raw, bool(paused) and not isinstance(paused, StoreError)))
+
+    def _done(self, queue: str, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(queue, None)
+        self._news()

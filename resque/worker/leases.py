@@ -1,0 +1,69 @@
+"""Leases: the supervisor's duty of renewing what its workers hold.
+
+May be in here: the renewal. May not: which worker lives (supervisor.py), recovery.
+The supervisor renews and never the process that runs jobs: a job that holds the interpreter for minutes in C code must
+not lose its lease. All queues of all living workers are renewed, whatever they do just now: ZADD XX touches only leases
+that exist. The sign of life of a worker that cannot beat by itself is prolonged in the same trip.
+"""
+
+from collections.abc import Callable, Sequence
+
+from resque import events
+from resque.config import Settings
+from resque.errors import StoreError
+from resque.store import inflight, namespace, workers
+from resque.store.identity import Identity
+from resque.store.keys import Keys
+from resque.store.sync import SyncStore
+
+_QUEUES_A_CALL = 64
+
+
+class Leases:
+    """The duty. `living` gives the identity of each living worker and the queues it may hold jobs of."""
+
+    name = "leases"
+
+    def __init__(self, settings: Settings, living: Callable[[], Sequence[tuple[Identity, Sequence[str]]]]) -> None:
+        self._settings = settings
+        self._living = living
+        self._store = SyncStore(settings)
+        self._keys: Keys | None = None
+        self._failing_since: float | None = None
+
+    def tick(self, now: float) -> float:
+        """Renew once. Returns when to renew next: a quarter of the lease, sooner while that fails."""
+        try:
+            self._renew()
+        except StoreError as error:
+            self._failing_since = now if self._failing_since is None else self._failing_since
+            events.emit("lease.renewal_failed", error=error, since=now - self._failing_since)
+            return self._settings.lease / 20
+        self._failing_since = None
+        return self._settings.lease / 4
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._store.close()
+
+    def _renew(self) -> None:
+        living = self._living()
+        if not living:
+            return
+        keys = self._known_keys()
+        members = [identity.member for identity, _ in living]
+        names = sorted({queue for _, queues in living for queue in queues})
+        operations = [
+            inflight.renew(keys, names[i : i + _QUEUES_A_CALL], members, self._settings.lease)
+            for i in range(0, len(names), _QUEUES_A_CALL)
+        ]
+        prolonged = [workers.prolong(keys, identity.id, self._settings.lease * 3) for identity, _ in living]
+        for answer in self._store.run_all([*operations, *prolonged]):
+            if isinstance(answer, StoreError):
+                raise answer
+
+    def _known_keys(self) -> Keys:
+        if self._keys is None:
+            wire = self._store.run(namespace.claim(self._settings.prefix, self._settings.wire))
+            self._keys = Keys(self._settings.prefix, wire)
+        return self._keys

@@ -1,0 +1,89 @@
+"""Settlement: from jobs that have ended to the operations that settle them. Pure.
+
+May be in here: asking `decide`, grouping by queue and by metrics, failure records. May not: sending (worker.py).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from uuid_utils import uuid7
+
+from resque.jobs.outcome import Done, Failed, Released, decide
+from resque.payload import codec, failure
+from resque.store import settle, stats
+from resque.store.keys import Keys
+from resque.store.operation import Operation
+from resque.store.settle import Holder, Settled
+from resque.worker.hand import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One operation, and the jobs that have left the hand when it has succeeded."""
+
+    kind: str
+    queue: str
+    entries: Sequence[Entry]
+    operation: Operation[Settled]
+
+
+class Settlement:
+    """Makes the operations for one worker."""
+
+    def __init__(self, keys: Keys, member: str, id: str) -> None:
+        self._keys = keys
+        self._member = member
+        self._id = id
+
+    def parts(self, ended: Sequence[Entry], now: float) -> Iterator[Part]:
+        """Everything that settles these jobs; `now` in seconds since 1970."""
+        done: dict[str, list[Entry]] = {}
+        failed: dict[str, list[tuple[Entry, BaseException]]] = {}
+        released: dict[str, list[Entry]] = {}
+        for entry in ended:
+            assert entry.ended is not None
+            match decide(entry.ended, 0):
+                case Done():
+                    done.setdefault(entry.queue, []).append(entry)
+                case Failed(error):
+                    failed.setdefault(entry.queue, []).append((entry, error))
+                case Released():
+                    released.setdefault(entry.queue, []).append(entry)
+        minute = int(now // 60)
+        for queue, entries in done.items():
+            yield Part("done", queue, entries, self._finish(queue, entries, minute))
+        for queue, failures in failed.items():
+            yield Part("failed", queue, [entry for entry, _ in failures], self._fail(queue, failures, now))
+        for queue, entries in released.items():
+            pairs = [(entry.raw, b"") for entry in entries]
+            yield Part("released", queue, entries, settle.release(self._keys, self._holder(queue), pairs))
+
+    def _finish(self, queue: str, entries: Sequence[Entry], minute: int) -> Operation[Settled]:
+        groups: dict[tuple[str, int, int], int] = {}
+        flat: list[bytes | int] = []
+        for entry in entries:
+            waited = -1 if entry.waited < 0 else stats.bucket(entry.waited)
+            group = (entry.job, waited, stats.bucket(entry.seconds))
+            number = groups.get(group)
+            if number is None:
+                number = groups[group] = len(groups)
+            flat.append(number)
+            flat.append(entry.raw)
+        fields = [stats.done_fields(*group) for group in groups]
+        return settle.finish(self._keys, self._holder(queue), fields, flat, minute)
+
+    def _fail(self, queue: str, failures: Sequence[tuple[Entry, BaseException]], now: float) -> Operation[Settled]:
+        rows = []
+        for entry, error in failures:
+            record = failure.of_error(
+                entry.raw, error, failed_at=now, worker=self._id, queue=queue, id=self._identity(entry)
+            )
+            rows.append((entry.raw, record, *stats.failed_fields(entry.job, stats.bucket(entry.seconds))))
+        return settle.fail(self._keys, self._holder(queue), rows, int(now // 60))
+
+    def _holder(self, queue: str) -> Holder:
+        return Holder(queue, self._member, self._id)
+
+    def _identity(self, entry: Entry) -> str:
+        """A failure can be addressed by its id, also where the payload came without one."""
+        return entry.id or codec.tries_of(entry.raw).id or str(uuid7())

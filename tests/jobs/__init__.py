@@ -1,0 +1,1 @@
+"""Tests of resque/jobs/, one file per source file."""
