@@ -52,6 +52,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
+        if " at 0x" in item.nodeid:  # xdist's workers would collect different tests, and run none
+            raise pytest.UsageError(
+                f"{item.nodeid}: an address in its id; give the object a __repr__, or the case an id"
+            )
         if _PROCESSES in item.path.parents:
             item.add_marker("processes")
             if config.pluginmanager.hasplugin("xdist"):

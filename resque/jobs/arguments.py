@@ -204,7 +204,7 @@ def _validate(kind: Any, value: Any) -> Any:
 
 def _target(annotation: Any, function: Callable[..., Any], names: Mapping[str, Any]) -> Any:
     """The type to convert to; Any when there is none, or none that JSON can be converted to."""
-    if annotation is Parameter.empty or annotation is Any or annotation is object:
+    if annotation is Parameter.empty:
         return Any
 
     def holder() -> None: ...

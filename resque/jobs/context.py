@@ -3,14 +3,14 @@
 May be in here: the facts about the running job, a contextvar. May not: anything that acts, a clock, a store.
 """
 
-from contextvars import ContextVar, Token
-from types import TracebackType
+from contextvars import ContextVar
+from typing import Protocol
 
 import msgspec
 
 
 class JobContext(msgspec.Struct, frozen=True, kw_only=True):
-    """The facts about a running job. A struct and not a dataclass because a worker makes one for every job.
+    """The facts about a running job.
 
     id: None for a job from elsewhere that brought none.
     queue, job: the queue it was taken from and its wire name.
@@ -28,7 +28,15 @@ class JobContext(msgspec.Struct, frozen=True, kw_only=True):
     worker: str = ""
 
 
-current: ContextVar[JobContext | None] = ContextVar("resque_current_job", default=None)
+class Running(Protocol):
+    """Who can say what job runs. A worker's entry is one: the facts are only put together when somebody asks."""
+
+    def context(self) -> JobContext:
+        """The facts about the running job."""
+
+
+current: ContextVar[Running | None] = ContextVar("resque_current_job", default=None)
+"""For executors: set to what runs, and to None after it."""
 
 
 def current_job() -> JobContext | None:
@@ -40,30 +48,5 @@ def current_job() -> JobContext | None:
     >>> current_job() is None
     True
     """
-    return current.get()
-
-
-class running:
-    """Make `context` the current job while the block runs. For executors. One instance serves one block.
-
-    >>> with running(JobContext(id=None, queue="mail", job="SendMail")) as context:
-    ...     current_job() is context
-    True
-    """
-
-    __slots__ = ("_context", "_token")
-
-    def __init__(self, context: JobContext) -> None:
-        self._context = context
-        self._token: Token[JobContext | None] | None = None
-
-    def __enter__(self) -> JobContext:
-        self._token = current.set(self._context)
-        return self._context
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._token is not None:
-            current.reset(self._token)
-            self._token = None
+    running = current.get()
+    return None if running is None else running.context()

@@ -14,7 +14,8 @@ from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, Unpack,
 
 from resque.errors import BadArguments, ConfigError
 from resque.jobs import door, registry
-from resque.jobs.definition import Call, Definition, is_performable
+from resque.jobs.definition import Call as Call  # clients find it here, beside the jobs that make it
+from resque.jobs.definition import Definition, is_performable
 from resque.jobs.door import Handle
 from resque.jobs.options import JobOptions, Options
 

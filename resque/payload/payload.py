@@ -29,7 +29,7 @@ TRAILER_MARK, TRAILER_MARK_AT = b'"crashes":', -21
 
 _WHITE = b" \t\r\n"
 _TRAILER = re.compile(
-    rb'"tries":\{(?:"id":"([0-9A-Fa-f-]{1,64})",)?"attempt":([1-9][0-9]{0,8}),"crashes":(0|[1-9][0-9]{0,8})\}\}'
+    rb'"tries":\{(?:"id":"([0-9A-Fa-f-]{1,64})",)?"attempt":([1-9][0-9]{0,8}),"crashes":(0|[1-9][0-9]{0,8})\}\}\Z'
 )
 _TRIES_ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
 

@@ -18,7 +18,7 @@ from uuid_utils import uuid7
 
 from resque import clock, events
 from resque.config import Settings
-from resque.errors import StoreError
+from resque.errors import StoreError, Unreadable
 from resque.jobs.outcome import Died, Failed, Released, decide
 from resque.payload import codec, failure
 from resque.payload.payload import Tries
@@ -167,7 +167,7 @@ class Recovery:
                     failed_at=now,
                     worker=lost.member,
                     queue=queue,
-                    id=codec.id_of(raw) or str(uuid7()),
+                    id=_id_of(raw) or str(uuid7()),
                 )
                 failed.append((raw, record, *stats.failed_fields("", 0)))
             elif isinstance(outcome, Released):
@@ -202,8 +202,15 @@ def _with_crashes(raw: bytes, crashes: int) -> bytes:
     tries = codec.tries_of(raw)
     if crashes == tries.crashes:
         return b""
-    name = tries.id or (None if codec.id_of(raw) else str(uuid7()))
+    name = tries.id or (None if _id_of(raw) else str(uuid7()))
     return codec.with_tries(raw, Tries(name, tries.attempt, crashes)) or b""
+
+
+def _id_of(raw: bytes) -> str | None:
+    try:
+        return codec.decode(raw).id
+    except Unreadable:
+        return codec.tries_of(raw).id
 
 
 def _check(answer: Settled) -> None:

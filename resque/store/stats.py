@@ -10,13 +10,12 @@ times from 2^(n-1) up to 2^n microseconds: 0 is below 1 µs, 20 about a second, 
 from resque.store.keys import Keys
 from resque.store.operation import Operation, mapping, number
 
-LAST_BUCKET = 42
 UNKNOWN = "?"
 
 
 def bucket(seconds: float) -> int:
     """The bucket of a length of time."""
-    return min(LAST_BUCKET, max(0, int(seconds * 1_000_000)).bit_length())
+    return int(seconds * 1_000_000).bit_length() if seconds > 0 else 0
 
 
 def done_fields(job: str, waited: int, ran: int) -> tuple[str, str, str]:

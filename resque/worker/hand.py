@@ -14,33 +14,52 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from queue import SimpleQueue
 
+import msgspec
+
 from resque import clock
+from resque.jobs.context import JobContext
 from resque.jobs.outcome import Ended
+from resque.payload.payload import Payload
 
 
-class Entry:
-    """One job in hand."""
+class Entry(msgspec.Struct, eq=False):
+    """One job in hand. A struct, because a worker makes one for every job."""
 
-    __slots__ = ("alone", "ended", "id", "job", "queue", "raw", "reserved_at", "seconds", "started_at", "waited")
+    raw: bytes
+    queue: str
+    worker: str
+    reserved_at: float
+    started_at: float = 0.0
+    seconds: float = 0.0
+    """How long it ran."""
+    payload: Payload | None = None
+    id: str | None = None
+    job: str = ""
+    """Its registered name, once it has been found."""
+    alone: bool = False
+    ended: Ended | None = None
 
-    def __init__(self, raw: bytes, queue: str, reserved_at: float) -> None:
-        self.raw = raw
-        self.queue = queue
-        self.reserved_at = reserved_at
-        self.started_at = 0.0
-        self.seconds = 0.0
-        self.waited = -1.0
-        self.job = ""
-        self.id: str | None = None
-        self.alone = False
-        self.ended: Ended | None = None
+    def context(self) -> JobContext:
+        """What `current_job()` shows."""
+        payload = self.payload
+        assert payload is not None, "a job is current only after its payload was read"
+        return JobContext(
+            id=self.id,
+            queue=self.queue,
+            job=self.job,
+            attempt=payload.attempt,
+            crashes=payload.crashes,
+            enqueued_at=payload.meta.enqueued_at if payload.meta is not None else None,
+            worker=self.worker,
+        )
 
 
 class Hand:
     """What is in hand, by state."""
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, worker: str, wake: Callable[[], None]) -> None:
         self.wake = wake
+        self._worker = worker
         self.unstarted: deque[Entry] = deque()
         self.ended: deque[Entry] = deque()
         self.idle: deque[SimpleQueue[bool]] = deque()
@@ -71,18 +90,21 @@ class Hand:
         """Every queue that jobs have come from."""
         return list(self._book)
 
-    def add(self, queue: str, payloads: Iterable[bytes], is_alone: Callable[[bytes], bool]) -> None:
-        """Jobs have arrived in an in-flight list. Those that must run alone wait aside."""
-        now = clock.boottime()
-        entries = [Entry(raw, queue, now) for raw in payloads]
+    def add(self, queue: str, payloads: Iterable[bytes], must_run_alone: Callable[[bytes], bool] | None) -> None:
+        """Jobs have arrived in an in-flight list. Those that must run alone (None: no question) wait aside."""
+        now, worker = clock.boottime(), self._worker
+        entries = [Entry(raw, queue, worker, now) for raw in payloads]
         self._book.setdefault(queue, set()).update(entries)
         self._total += len(entries)
-        for entry in entries:
-            if is_alone(entry.raw):
-                entry.alone = True
-                self._stand_aside(entry)
-            else:
-                self.unstarted.append(entry)
+        if must_run_alone is None:
+            self.unstarted.extend(entries)
+        else:
+            for entry in entries:
+                if must_run_alone(entry.raw):
+                    entry.alone = True
+                    self._stand_aside(entry)
+                else:
+                    self.unstarted.append(entry)
         self.offer()
 
     def offer(self) -> None:
@@ -111,8 +133,7 @@ class Hand:
 
     def add_ended(self, queue: str, raw: bytes, ended: Ended) -> None:
         """A job is in our in-flight list that is not to be run: only settled."""
-        entry = Entry(raw, queue, clock.boottime())
-        entry.ended = ended
+        entry = Entry(raw, queue, self._worker, clock.boottime(), ended=ended)
         self._book.setdefault(queue, set()).add(entry)
         self._total += 1
         self.unsettled.append(entry)

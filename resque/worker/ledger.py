@@ -10,8 +10,6 @@ seed of the hash.
 
 import mmap
 
-from resque import clock
-
 _PAIR = 2
 
 
@@ -22,10 +20,11 @@ class Page:
         self._cells = cells
         self._runners = runners
 
-    def start(self, runner: int, payload: bytes) -> None:
-        """This runner is about to read and run `payload`."""
-        self._cells[runner * _PAIR + 1] = int(clock.boottime() * 1000)
-        self._cells[runner * _PAIR] = mark_of(payload)
+    def start(self, runner: int, payload: bytes, now: float) -> None:
+        """This runner is about to read and run `payload`; `now` in seconds of boot time."""
+        cells, place = self._cells, runner * _PAIR
+        cells[place + 1] = int(now * 1000)
+        cells[place] = hash(payload) or 1
 
     def end(self, runner: int) -> None:
         """This runner runs nothing now."""
@@ -54,8 +53,3 @@ class Ledger:
         """The page of the process in slot `process`."""
         first = process * self._runners * _PAIR
         return Page(self._cells[first : first + self._runners * _PAIR], self._runners)
-
-
-def mark_of(payload: bytes) -> int:
-    """The mark of a payload: never 0."""
-    return hash(payload) or 1

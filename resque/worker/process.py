@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import setproctitle
 
-from resque import events
+from resque import clock, events
 from resque.channel import Channel, ChannelClosed
 from resque.config import Settings
 from resque.errors import AppNotFound, ConfigError, ResqueError
@@ -91,7 +91,7 @@ def run_scheduler(settings: Settings, seat: Seat) -> int:
     who = identity(seat.nonce, os.getpid(), "scheduler")
 
     def mark(payload: bytes | None) -> None:
-        seat.page.end(0) if payload is None else seat.page.start(0, payload)
+        seat.page.end(0) if payload is None else seat.page.start(0, payload, clock.boottime())
 
     try:
         Scheduler(settings, who, seat.channel, mark).run()
@@ -110,8 +110,8 @@ class _Engine:
         self._signals = signals
         self._loop = asyncio.new_event_loop()
         wake = Wake(self._loop)
-        hand = Hand(wake.set_from_thread)
-        self._threads = Threads(settings.concurrency, hand, Performer(registry, seat.page, who.id))
+        hand = Hand(who.id, wake.set_from_thread)
+        self._threads = Threads(settings.concurrency, hand, Performer(registry, seat.page))
         view = View(settings, who, hand, supervisor=seat.supervisor, version=seat.version)
         queues = Queues(settings, self._announce)
         self._worker = Worker(settings, who, hand, wake, queues=queues, view=view)

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from uuid_utils import uuid7
 
-from resque.jobs.outcome import Done, Failed, Released, decide
+from resque import clock
+from resque.jobs.outcome import Done, Failed, decide
 from resque.payload import codec, failure
 from resque.store import settle, stats
 from resque.store.keys import Keys
 from resque.store.operation import Operation
 from resque.store.settle import Holder, Settled
+from resque.store.stats import bucket
 from resque.worker.hand import Entry
 
 
@@ -42,13 +44,16 @@ class Settlement:
         released: dict[str, list[Entry]] = {}
         for entry in ended:
             assert entry.ended is not None
-            match decide(entry.ended, 0):
-                case Done():
-                    done.setdefault(entry.queue, []).append(entry)
-                case Failed(error):
-                    failed.setdefault(entry.queue, []).append((entry, error))
-                case Released():
-                    released.setdefault(entry.queue, []).append(entry)
+            outcome = decide(entry.ended, 0)
+            if isinstance(outcome, Done):
+                found = done.get(entry.queue)
+                if found is None:
+                    found = done[entry.queue] = []
+                found.append(entry)
+            elif isinstance(outcome, Failed):
+                failed.setdefault(entry.queue, []).append((entry, outcome.error))
+            else:
+                released.setdefault(entry.queue, []).append(entry)
         minute = int(now // 60)
         for queue, entries in done.items():
             yield Part("done", queue, entries, self._finish(queue, entries, minute))
@@ -61,9 +66,11 @@ class Settlement:
     def _finish(self, queue: str, entries: Sequence[Entry], minute: int) -> Operation[Settled]:
         groups: dict[tuple[str, int, int], int] = {}
         flat: list[bytes | int] = []
+        boot_to_wall = clock.now() - clock.boottime()
         for entry in entries:
-            waited = -1 if entry.waited < 0 else stats.bucket(entry.waited)
-            group = (entry.job, waited, stats.bucket(entry.seconds))
+            meta = entry.payload.meta if entry.payload is not None else None
+            waited = -1 if meta is None else bucket(entry.started_at + boot_to_wall - meta.enqueued_at)
+            group = (entry.job, waited, bucket(entry.seconds))
             number = groups.get(group)
             if number is None:
                 number = groups[group] = len(groups)
@@ -78,7 +85,7 @@ class Settlement:
             record = failure.of_error(
                 entry.raw, error, failed_at=now, worker=self._id, queue=queue, id=self._identity(entry)
             )
-            rows.append((entry.raw, record, *stats.failed_fields(entry.job, stats.bucket(entry.seconds))))
+            rows.append((entry.raw, record, *stats.failed_fields(entry.job, bucket(entry.seconds))))
         return settle.fail(self._keys, self._holder(queue), rows, int(now // 60))
 
     def _holder(self, queue: str) -> Holder:

@@ -127,7 +127,7 @@ class Turn:
         """Put back what still runs: its time is over. Its runner goes on until the process ends, for nobody."""
         now = clock.boottime()
         left = [entry for entry in self._hand.all() if entry.ended is None]
-        shadows = [_shadow(entry, why, now) for entry in left]
+        shadows = [Entry(entry.raw, entry.queue, entry.worker, now, ended=why) for entry in left]
         parts = list(self._settlement.parts([*self._hand.collect(), *shadows], clock.now()))
         for answer in await self.line.trip([part.operation for part in parts]):
             if isinstance(answer, StoreError):
@@ -139,7 +139,8 @@ class Turn:
         if queue not in self._named:
             self._named.add(queue)
             self._unnamed.append(queue)
-        self._hand.add(queue, payloads, _must_run_alone)
+        tried = b'"crashes":' in b"".join(payloads)  # one look at all of them: almost never
+        self._hand.add(queue, payloads, _must_run_alone if tried else None)
 
     # answers ---------------------------------------------------------------------------------------------------
 
@@ -207,9 +208,3 @@ class Turn:
 
 def _must_run_alone(payload: bytes) -> bool:
     return is_suspect(codec.tries_of(payload).crashes)
-
-
-def _shadow(entry: Entry, why: Interrupted, now: float) -> Entry:
-    shadow = Entry(entry.raw, entry.queue, now)
-    shadow.ended = why
-    return shadow

@@ -12,17 +12,17 @@ from uuid_utils import uuid7
 from resque import clock
 from resque.errors import UnknownJob, Unreadable
 from resque.jobs import context
-from resque.jobs.context import JobContext
 from resque.jobs.outcome import Interrupted, Raised, Returned
 from resque.jobs.registry import Registry
 from resque.payload import codec
-from resque.payload.payload import Payload
 from resque.worker.hand import Entry
 from resque.worker.ledger import Page
 
 HELD_TOO_LONG = 5.0
 _RETURNED = Returned()
 _HELD = Interrupted("it was held for so long that the lease may be lost")
+
+_set_current = context.current.set
 
 Await = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -36,10 +36,9 @@ class Performer:
     4. Writes on the entry how it ended and how long it ran.
     """
 
-    def __init__(self, registry: Registry, page: Page, worker: str) -> None:
+    def __init__(self, registry: Registry, page: Page) -> None:
         self._find = registry.find
         self._page = page
-        self._worker = worker
 
     def perform(self, entry: Entry, runner: int, run_coroutine: Await) -> bool:
         """Run it. False when it must run alone and was not meant to: nothing has happened then."""
@@ -48,9 +47,9 @@ class Performer:
             entry.ended = _HELD
             return True
         entry.started_at = started
-        self._page.start(runner, entry.raw)
+        self._page.start(runner, entry.raw, started)
         try:
-            payload = codec.decode(entry.raw)
+            payload = entry.payload = codec.decode(entry.raw)
             entry.id = payload.id or str(uuid7())
             definition = self._find(payload.job)
             if definition is None:
@@ -58,7 +57,7 @@ class Performer:
             if definition.alone and not entry.alone:
                 return False
             entry.job = definition.name
-            self._announce(entry, payload)
+            _set_current(entry)
             result = definition.invoke(payload.args, payload.kwargs)
             if definition.is_async:
                 run_coroutine(result)
@@ -68,28 +67,10 @@ class Performer:
         except BaseException as error:  # SystemExit and KeyboardInterrupt of a job are that job's failure
             entry.ended = Raised(error)
         finally:
-            context.current.set(None)
+            _set_current(None)
             self._page.end(runner)
         entry.seconds = clock.boottime() - started
         return True
-
-    def _announce(self, entry: Entry, payload: Payload) -> None:
-        meta = payload.meta
-        enqueued_at = None
-        if meta is not None:
-            enqueued_at = meta.enqueued_at
-            entry.waited = clock.now() - enqueued_at
-        context.current.set(
-            JobContext(
-                id=entry.id,
-                queue=entry.queue,
-                job=entry.job,
-                attempt=payload.attempt,
-                crashes=payload.crashes,
-                enqueued_at=enqueued_at,
-                worker=self._worker,
-            )
-        )
 
 
 def _unknown(name: str) -> str:
