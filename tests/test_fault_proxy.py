@@ -82,6 +82,7 @@ def test_times_and_after_choose_the_requests(connect: Connect, redis: Any, proxy
     assert (redis.get("n"), fault.hits) == (b"2", 2)
 
 
+@pytest.mark.every_server
 def test_drop_reply_lets_the_whole_of_a_large_pipeline_be_executed(
     connect: Connect, redis: Any, proxy: FaultProxy
 ) -> None:

@@ -1,39 +1,49 @@
 """The current job."""
 
 import asyncio
-import contextlib
 import contextvars
 import threading
 
 import pytest
 
-from resque.jobs.context import JobContext, current_job, running
+from resque.jobs.context import JobContext, current, current_job
 
 
-def context(name: str) -> JobContext:
-    return JobContext(id="1", queue="mail", job=name, worker="w1")
+class Entry:
+    """A running job, as a worker's entry is: it puts the facts together when it is asked."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.asked = 0
+
+    def context(self) -> JobContext:
+        self.asked += 1
+        return JobContext(id="1", queue="mail", job=self.name, worker="w1")
+
+
+def name() -> str | None:
+    found = current_job()
+    return found.job if found else None
 
 
 def test_outside_of_a_job_there_is_none() -> None:
     assert current_job() is None
 
 
-def test_inside_it_is_the_one_given_and_afterwards_none() -> None:
-    mine = context("A")
-    with running(mine) as entered:
-        assert entered is mine
-        assert current_job() is mine
+def test_inside_it_is_what_the_running_entry_says_and_afterwards_none() -> None:
+    token = current.set(Entry("A"))
+    assert current_job() == JobContext(id="1", queue="mail", job="A", worker="w1")
+    current.reset(token)
     assert current_job() is None
 
 
-def test_blocks_nest_and_an_exception_ends_them() -> None:
-    outer, inner = context("A"), context("B")
-    with running(outer):
-        with contextlib.suppress(KeyError), running(inner):
-            assert current_job() is inner
-            raise KeyError
-        assert current_job() is outer
-    assert current_job() is None
+def test_the_facts_are_put_together_only_when_somebody_asks() -> None:
+    entry = Entry("A")
+    token = current.set(entry)
+    assert entry.asked == 0
+    assert name() == "A"
+    assert entry.asked == 1
+    current.reset(token)
 
 
 def test_the_context_says_what_a_foreign_payload_leaves_open() -> None:
@@ -43,34 +53,35 @@ def test_the_context_says_what_a_foreign_payload_leaves_open() -> None:
 
 def test_the_context_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
-        context("A").queue = "other"  # type: ignore[misc]
+        Entry("A").context().queue = "other"  # type: ignore[misc]
 
 
 def test_threads_have_their_own_and_see_ours_only_in_a_copied_context() -> None:
-    mine, seen = context("A"), []
-    with running(mine):
-        copied = contextvars.copy_context()
-        for target in (lambda: seen.append(current_job()), lambda: seen.append(copied.run(current_job))):
-            thread = threading.Thread(target=target)
-            thread.start()
-            thread.join()
-    assert seen == [None, mine]
+    seen: list[str | None] = []
+    token = current.set(Entry("A"))
+    copied = contextvars.copy_context()
+    for target in (lambda: seen.append(name()), lambda: seen.append(copied.run(name))):
+        thread = threading.Thread(target=target)
+        thread.start()
+        thread.join()
+    current.reset(token)
+    assert seen == [None, "A"]
 
 
 def test_jobs_on_one_event_loop_do_not_see_each_other() -> None:
-    async def perform(name: str, ready: asyncio.Barrier) -> tuple[str | None, str | None]:
-        with running(context(name)):
-            await ready.wait()
-            mine = current_job()
-            child = await asyncio.create_task(of_child())
-            return (mine.job if mine else None), child
+    """Each sees itself, and so do the tasks that it starts."""
 
-    async def of_child() -> str | None:
-        mine = current_job()
-        return mine.job if mine else None
+    async def child() -> str | None:
+        return name()
+
+    async def perform(own: str, ready: asyncio.Barrier) -> tuple[str | None, str | None]:
+        current.set(Entry(own))
+        await ready.wait()
+        return name(), await asyncio.create_task(child())
 
     async def main() -> list[tuple[str | None, str | None]]:
         ready = asyncio.Barrier(2)
-        return await asyncio.gather(perform("A", ready), perform("B", ready))
+        return list(await asyncio.gather(perform("A", ready), perform("B", ready)))
 
     assert asyncio.run(main()) == [("A", "A"), ("B", "B")]
+    assert current_job() is None

@@ -4,7 +4,7 @@ import abc
 import asyncio
 import datetime as dt
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +13,8 @@ import pytest
 from resque.errors import BadArguments, ConfigError
 from resque.jobs.definition import Call, Definition, is_performable
 from resque.jobs.options import JobOptions
+
+Calls = list[tuple[Sequence[Any], dict[str, Any]]]
 
 
 def add(a: int, b: int = 1) -> int:
@@ -111,9 +113,11 @@ def test_a_perform_that_is_no_method_is_refused(perform: Any) -> None:
 
 def test_check_takes_what_fits_and_names_what_does_not() -> None:
     job = define(Counter)
-    for args, kwargs in [((1,), {}), ((1, "a"), {}), ((), {"a": 1}), ((1,), {"c": None}), (("any type",), {})]:
+    good: Calls = [((1,), {}), ((1, "a"), {}), ((), {"a": 1}), ((1,), {"c": None}), (("any type",), {})]
+    for args, kwargs in good:
         job.check(args, kwargs)
-    for args, kwargs in [((), {}), ((1, 2, 3), {}), ((1,), {"a": 1}), ((1,), {"x": 1}), ((1,), {"self": 1})]:
+    bad: Calls = [((), {}), ((1, 2, 3), {}), ((1,), {"a": 1}), ((1,), {"x": 1}), ((1,), {"self": 1})]
+    for args, kwargs in bad:
         with pytest.raises(BadArguments, match=r"^Shop: .*perform takes \(a: int, b: str = 'x'"):
             job.check(args, kwargs)
 
@@ -123,14 +127,8 @@ def test_invoke_makes_one_object_for_each_run_and_none_for_bad_arguments() -> No
     assert job.invoke([1], {}) == (1, "x", None)
     assert job.invoke([1, "a"], {}) == (1, "a", None)
     assert Counter.made == before + 2
-    for args, kwargs in [
-        ([], {}),
-        (["1"], {}),
-        ([True], {}),
-        ([1, "a", 1], {}),
-        ([1], {"c": "no"}),
-        ([1], {"self": 1}),
-    ]:
+    bad: Calls = [([], {}), (["1"], {}), ([True], {}), ([1, "a", 1], {}), ([1], {"c": "no"}), ([1], {"self": 1})]
+    for args, kwargs in bad:
         with pytest.raises(BadArguments):
             job.invoke(args, kwargs)
     assert Counter.made == before + 2
@@ -238,7 +236,7 @@ def test_textual_annotations_may_name_what_is_inside_the_class_that_has_perform(
             return value
 
     class Derived(Base):
-        Input = int  # type: ignore[assignment,misc]
+        Input = int  # type: ignore[assignment]
 
     for owner in (Base, Derived):
         assert define(owner).invoke([{"x": 1}], {}) == Base.Input(1)

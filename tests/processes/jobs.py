@@ -1,0 +1,99 @@
+"""Jobs that the process tests run. They write what they did into Redis, directly, past any fault proxy.
+
+May be in here: jobs and the client that they use. May not: asserts.
+"""
+
+import os
+import signal
+import time
+from functools import cache
+from typing import Any
+
+import redis
+
+from resque import Job
+
+
+@cache
+def client() -> Any:
+    return redis.Redis.from_url(os.environ["TEST_REDIS_URL"])
+
+
+class Count(Job):
+    """Counts its executions by number."""
+
+    queue = "work"
+
+    def perform(self, number: int, seconds: float = 0.0) -> None:
+        if seconds:
+            time.sleep(seconds)
+        client().hincrby("executions", str(number), 1)
+
+
+class CountBurning(Job):
+    """The same, without giving up the interpreter for a while."""
+
+    queue = "work"
+
+    def perform(self, number: int, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            pass
+        client().hincrby("executions", str(number), 1)
+
+
+class HoldTheInterpreter(Job):
+    """C code that never releases the GIL, for about `seconds`."""
+
+    queue = "work"
+
+    def perform(self, number: int, size: int) -> None:
+        client().hset("running", str(number), os.getpid())
+        10**size  # one bytecode: no signal handler, no other thread runs meanwhile
+        client().hincrby("executions", str(number), 1)
+
+
+class KillMe(Job):
+    """Kills its process every time."""
+
+    queue = "work"
+
+    def perform(self) -> None:
+        client().incr("kills")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Boom(Job):
+    queue = "work"
+
+    def perform(self, number: int) -> None:
+        client().hincrby("executions", str(number), 1)
+        raise ValueError(f"no {number}")
+
+
+class Alone(Job):
+    """Notes how many others ran beside it."""
+
+    queue = "work"
+    alone = True
+
+    def perform(self, number: int) -> None:
+        client().hincrby("executions", str(number), 1)
+
+
+class Echo(Job):
+    """Takes anything."""
+
+    queue = "bad"
+
+    def perform(self, *args: Any, **kwargs: Any) -> None:
+        client().incr("echoed")
+
+
+class Ping(Job):
+    """Says when it ran."""
+
+    queue = "ping"
+
+    def perform(self, name: str) -> None:
+        client().rpush("pings", f"{name}|{time.time()}")

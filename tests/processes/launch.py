@@ -1,0 +1,50 @@
+"""Starts a supervisor as a process of its own: `python -m tests.processes.launch '{"redis_url": …}' events.jsonl`.
+
+May be in here: settings from the command line, every event as a JSON line in a file. May not: faults.
+The command line proper (`resque worker`) has tests of its own; here the lease is scaled and the events are kept.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import resque
+from resque import events
+from resque.config import Settings
+from resque.jobs.registry import default
+from resque.worker.supervisor import Supervisor
+
+
+def main() -> int:
+    settings = Settings.load(**json.loads(sys.argv[1]))
+    log = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def keep(name: str, data: dict[str, Any]) -> None:
+        line = {"event": name, "pid": os.getpid(), "at": time.time()} | {key: str(value) for key, value in data.items()}
+        os.write(log, json.dumps(line).encode() + b"\n")
+
+    for name in sys.argv[3].split(",") if len(sys.argv) > 3 else NAMES:
+        events.subscribe(name, keep)
+    return Supervisor(settings, default, resque.__version__).run()
+
+
+NAMES = (
+    "worker.started worker.stopped worker.died worker.rereading worker.draining supervisor.started supervisor.stopped "
+    "job.recovered job.released job.lease_lost store.lost store.back loop.failed lease.renewal_failed queue.trouble "
+    "audit.repaired"
+).split()
+
+
+def read(path: Path, name: str) -> list[dict[str, str]]:
+    """The events of one name that were written so far."""
+    if not path.exists():
+        return []
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return [line for line in lines if line["event"] == name]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
