@@ -14,7 +14,7 @@ demo: $(STAMP) ## a server, workers, jobs and the web page, to look at and to br
 
 test: $(STAMP) ## all tests, on every server that this machine has (see the closing lines)
 	@sh tests/install_servers.sh
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2
 
 check: $(STAMP) ## format, lint, types, and the rules of the house
 	$(BIN)/ruff format --check .

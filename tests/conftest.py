@@ -12,7 +12,6 @@ A test marked `every_server` runs once on each leg. `--leg=redis7` runs the whol
 """
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,8 +24,7 @@ from resque.dev.server import Server
 from tests import leftovers, servers
 from tests.closing_lines import ClosingLines
 from tests.fault_proxy import FaultProxy
-
-_PROCESSES = Path(__file__).parent / "processes"
+from tests.scheduling import FilesTogether
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,18 +47,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("leg", [chosen] if chosen else here, indirect=True)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+@pytest.hookimpl(tryfirst=True)  # before -m chooses by marker
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if " at 0x" in item.nodeid:  # xdist's workers would collect different tests, and run none
             raise pytest.UsageError(
                 f"{item.nodeid}: an address in its id; give the object a __repr__, or the case an id"
             )
-        if _PROCESSES in item.path.parents:
+        if "processes" in item.path.parts:
             item.add_marker("processes")
-            if config.pluginmanager.hasplugin("xdist"):
-                # One at a time: they wait for real processes, and two cores do not carry several of them.
-                item.add_marker(pytest.mark.xdist_group("processes"))
+    if hasattr(config, "workerinput"):  # the longest unit of work begins first
+        items.sort(key=lambda item: "processes" not in item.path.parts)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesTogether | None:
+    if config.getoption("dist") != "load":
+        return None  # another one was asked for
+    config.option.loadscopereorder = False  # keep the order of the collection
+    return FilesTogether(config, log)
 
 
 @pytest.fixture

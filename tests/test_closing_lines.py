@@ -78,6 +78,21 @@ def test_6_has_a_server(redis):
     assert redis.ping()
 """
 
+WRITES_ITS_WORKER = """
+import os, pathlib
+
+def test_writes(request):
+    pathlib.Path(__file__).with_suffix(".worker").write_text(os.environ["PYTEST_XDIST_WORKER"])
+    assert request.node.get_closest_marker("processes")
+"""
+ADDRESS_IN_ITS_ID = """
+import pytest
+
+@pytest.mark.parametrize("thing", [object()], ids=repr)
+def test_thing(thing):
+    pass
+"""
+
 Run = Callable[..., tuple[int, str]]
 
 
@@ -104,7 +119,7 @@ def run(tmp_path: Path) -> Run:
     return run
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "1", "--dist", "loadgroup")], ids=["alone", "xdist"])
+@pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["alone", "xdist"])
 def test_each_leg_has_a_closing_line(run: Run, options: tuple[str, ...]) -> None:
     code, output = run(EVERY_SERVER, *options, conftest=WITHOUT_REDIS7)
     assert code == 0, output
@@ -148,6 +163,25 @@ def test_what_a_failing_test_spawned_is_gone_with_all_it_forked(run: Run) -> Non
     assert code == 1
     assert "1 failed" in output
     assert "LEFT BEHIND" not in output
+
+
+def test_tests_with_processes_share_one_xdist_worker_and_carry_the_marker(run: Run, tmp_path: Path) -> None:
+    """Two of them at a time are too much for two cores; the other worker runs the rest."""
+    (tmp_path / "processes").mkdir()
+    for name in ("test_a.py", "test_b.py"):
+        (tmp_path / "processes" / name).write_text(WRITES_ITS_WORKER)
+    code, output = run(WRITES_ITS_WORKER.replace("assert request", "assert not request"), "-n", "2")
+    assert code == 0, output
+    workers = {path.stem: path.read_text() for path in tmp_path.rglob("*.worker")}
+    assert workers["test_a"] == workers["test_b"] == "gw0"
+    assert workers["test_small"] == "gw1"
+
+
+def test_an_address_in_the_id_of_a_test_is_an_error(run: Run) -> None:
+    """Under xdist it would be two different tests, and none would run."""
+    code, output = run(ADDRESS_IN_ITS_ID)
+    assert code == 4
+    assert "give the object a __repr__" in output
 
 
 def test_a_test_sees_nothing_of_the_one_before(run: Run) -> None:

@@ -19,6 +19,14 @@ def client() -> Any:
     return redis.Redis.from_url(os.environ["TEST_REDIS_URL"])
 
 
+_beside: list[int] = []
+"""The numbers of the Count jobs that sleep in this process."""
+
+
+def _running() -> int:
+    return len(_beside)
+
+
 class Count(Job):
     """Counts its executions by number."""
 
@@ -26,7 +34,9 @@ class Count(Job):
 
     def perform(self, number: int, seconds: float = 0.0) -> None:
         if seconds:
+            _beside.append(number)
             time.sleep(seconds)
+            _beside.remove(number)
         client().hincrby("executions", str(number), 1)
 
 
@@ -78,6 +88,9 @@ class Alone(Job):
     alone = True
 
     def perform(self, number: int) -> None:
+        before = _running()
+        time.sleep(0.02)
+        client().rpush("company", max(before, _running()))
         client().hincrby("executions", str(number), 1)
 
 
