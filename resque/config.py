@@ -9,7 +9,7 @@ environment `RESQUE_<NAME>` < arguments (and flags). `None` means "not set", nev
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -28,8 +28,8 @@ _LISTS = {"app"}
 class Settings:
     """Every setting, with its default. Lengths of time are seconds here; text such as "5m" is taken by `load`."""
 
-    redis_url: str = "redis://localhost:6379/0"
-    """Where Redis is: redis://, rediss:// (TLS, verified) or unix://."""
+    redis_url: str = field(default="redis://localhost:6379/0", repr=False)
+    """Where Redis is: redis://, rediss:// (TLS, verified) or unix://. Not in the repr: it may hold a password."""
     prefix: str = "resque"
     """Every key starts with this and a colon."""
     wire: Wire | None = None
@@ -163,7 +163,9 @@ def _convert(name: str, value: Any, source: str) -> Any:
 def _words(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         return tuple(word.strip() for word in value.split(",") if word.strip())
-    return tuple(str(word) for word in value)
+    if isinstance(value, list | tuple):
+        return tuple(str(word) for word in value)
+    raise ValueError(f"{value!r} must be a comma list, or a list of names")
 
 
 def _integer(value: Any) -> int:

@@ -13,7 +13,9 @@ Names and what travels with them (keyword arguments):
     job.lease_lost    queue, count                       somebody else has taken these jobs over; our result is not counted
     job.recovered     queue, worker, released, failed    in-flight jobs of a dead worker were brought back
     worker.started    id, queues     worker.stopped  id     worker.died  id, pid, why     worker.draining id
-    worker.rereading  queue, why                         a worker is unsure and reads its in-flight list
+    worker.pruned     id                                 it was silent for long and has left the registry
+    worker.rereading  queue, why, found, lost            a worker has gone by its in-flight list, which differed
+    queue.trouble     queue, error                       nothing can be reserved from it: it rests for a while
     store.lost        error, wait                        no connection; the next try is in `wait` seconds
     store.back        seconds                            connected again after so long
     supervisor.started pid   supervisor.stopping pid, why   supervisor.stopped pid   process.replaced old, new, why

@@ -2,7 +2,7 @@
 
 May be in here: which tests belong together. May not: fixtures.
 
-Not `--dist loadgroup`: it writes the group behind the test's id, which pytest 9.2 no longer takes, and nothing is grouped.
+Not `--dist loadgroup`: it writes the group behind the test's id, which pytest 9.2 does not take: nothing is grouped.
 """
 
 from xdist.scheduler import LoadScopeScheduling

@@ -10,7 +10,6 @@ A read that is cancelled or late closes the connection: what the server still an
 import asyncio
 from collections.abc import Sequence
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 from resque import clock
 from resque.config import Settings
@@ -111,7 +110,7 @@ class AsyncStore:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._idle: WeakKeyDictionary[asyncio.AbstractEventLoop, list[AsyncLine]] = WeakKeyDictionary()
+        self._idle: dict[asyncio.AbstractEventLoop, list[AsyncLine]] = {}
 
     async def run(self, operation: Operation[T]) -> T:
         """One operation, one trip. Raises StoreError."""
@@ -122,9 +121,13 @@ class AsyncStore:
 
     async def run_all(self, operations: Sequence[Operation[Any]]) -> list[Any]:
         """Many operations in one trip; each result is a value or a StoreError. Raises Unreachable if the trip broke."""
-        idle = self._idle.setdefault(asyncio.get_running_loop(), [])
+        idle = self._lines()
         line = idle.pop() if idle else AsyncLine(self.settings)
-        results = await line.trip(operations)  # raises: the line is closed and not given back
+        try:
+            results = await line.trip(operations)
+        except BaseException:  # whatever it was, a cancelled connect too: a line in doubt is not given back
+            await line.close()
+            raise
         idle.append(line)
         return results
 
@@ -132,3 +135,13 @@ class AsyncStore:
         """Close the idle connections of the running loop."""
         for line in self._idle.pop(asyncio.get_running_loop(), []):
             await line.close()
+
+    def _lines(self) -> list[AsyncLine]:
+        """The idle lines of the running loop. A new loop lets go of the closed ones: each line holds on to its loop, so
+        without this every `asyncio.run` would leave a connection behind."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._idle:
+            for other in list(self._idle):
+                if other.is_closed():
+                    self._idle.pop(other, None)
+        return self._idle.setdefault(loop, [])

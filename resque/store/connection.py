@@ -10,10 +10,11 @@ Rules, each from a fault that others had:
 - Maintenance notifications are off, the protocol is pinned: a connection does what we tell it and nothing else.
 """
 
+import select
 import ssl
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import hiredis
 import redis
@@ -32,6 +33,21 @@ from resque.store.scripts import Dialect, Script
 
 _READ_SIZE = 256 * 1024
 _LATER = ("LOADING", "BUSY", "OOM", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN")
+# redis-py takes the code off the text of those it has a class for.
+_LATER_ERRORS = (
+    exceptions.BusyLoadingError,
+    exceptions.OutOfMemoryError,
+    exceptions.TryAgainError,
+    exceptions.ClusterDownError,
+    exceptions.MasterDownError,
+)
+_LATER_KINDS = (  # redis-py takes the word out of the text of these
+    exceptions.BusyLoadingError,
+    exceptions.OutOfMemoryError,
+    exceptions.ClusterDownError,
+    exceptions.MasterDownError,
+    exceptions.TryAgainError,
+)
 _GONE = ("READONLY", "UNBLOCKED")
 
 
@@ -52,14 +68,14 @@ def parameters(settings: Settings, socket_timeout: float | None = None) -> dict[
 def open_sync(settings: Settings, socket_timeout: float | None = None) -> Any:
     """A connection for blocking code, not yet connected."""
     kinds = {"redis": sync.Connection, "rediss": sync.SSLConnection, "unix": sync.UnixDomainSocketConnection}
-    kind: Any = kinds[urlsplit(settings.redis_url).scheme]
+    kind: Any = kinds[_parts(settings).scheme]
     return kind(retry=Retry(NoBackoff(), 0), **parameters(settings, socket_timeout))
 
 
 def open_aio(settings: Settings, socket_timeout: float | None = None) -> Any:
     """A connection for asyncio code, not yet connected."""
     kinds = {"redis": aio.Connection, "rediss": aio.SSLConnection, "unix": aio.UnixDomainSocketConnection}
-    kind: Any = kinds[urlsplit(settings.redis_url).scheme]
+    kind: Any = kinds[_parts(settings).scheme]
     return kind(retry=AsyncRetry(NoBackoff(), 0), **parameters(settings, socket_timeout))
 
 
@@ -79,7 +95,12 @@ def pack(operations: Sequence[Operation[Any]], dialect: Dialect | None, *, whole
 
 
 def dialect_of(info: Any) -> Dialect:
-    """The dialect of a server, by its INFO. Valkey calls itself Redis 7.2 there."""
+    """The dialect of a server, by its INFO. Valkey calls itself Redis 7.2 there.
+
+    Raises Unavailable when the server cannot say it now (BUSY): a guess would stick to the connection.
+    """
+    if isinstance(info, Exception) and isinstance(error := translate(info, sent=False), Unavailable):
+        raise error
     text = info.decode("utf-8", "replace") if isinstance(info, bytes) else str(info)
     for line in text.splitlines():
         name, _, version = line.partition(":")
@@ -90,13 +111,24 @@ def dialect_of(info: Any) -> Dialect:
 
 def is_stale(line: Any) -> bool:
     """Whether an idle connection was closed by the server (or holds an answer that nobody waits for)."""
-    return line._sock is not None and bool(line.can_read(0))
+    try:
+        return line._sock is not None and bool(line.can_read(0))
+    except CLIENT_ERRORS:  # how it says "closed"
+        return True
 
 
 async def is_stale_aio(line: Any) -> bool:
-    """`is_stale` for asyncio; redis-py 7 calls the question by another name."""
+    """`is_stale` for asyncio; redis-py 7 calls the question by another name.
+
+    It knows only what the event loop has read already. The socket is asked too: the loop may have been busy elsewhere.
+    """
+    if not line.is_connected:
+        return False
     ask = getattr(line, "can_read", None) or line.can_read_destructive
-    return line.is_connected and bool(await ask())
+    try:
+        return line._writer.is_closing() or _is_readable(line._writer.get_extra_info("socket")) or bool(await ask())
+    except CLIENT_ERRORS:
+        return True
 
 
 def result_of(operation: Operation[Any], reply: Any) -> Any:
@@ -124,7 +156,7 @@ def translate(error: Exception, *, sent: bool) -> StoreError:
         return Refused(f"Redis refuses us: {text}. Check user, password and rights (resque acl)")
     if isinstance(error, exceptions.ReadOnlyError) or first in _GONE or "-READONLY" in text:
         return Demoted(f"Redis is not a primary (any more): {text}")
-    if isinstance(error, exceptions.BusyLoadingError) or first in _LATER or any(f"-{word}" in text for word in _LATER):
+    if isinstance(error, _LATER_ERRORS) or first in _LATER or any(f"-{word}" in text for word in _LATER):
         return Unavailable(f"Redis cannot serve this now: {text}")
     if isinstance(error, exceptions.ResponseError):
         return Refused(f"Redis answered: {text}")
@@ -133,32 +165,55 @@ def translate(error: Exception, *, sent: bool) -> StoreError:
 
 def shown(settings: Settings) -> str:
     """The URL for people: without user and password."""
-    parts = urlsplit(settings.redis_url)
+    parts = _parts(settings)
     if parts.scheme == "unix":
         return f"unix://{parts.path}"
     host = parts.hostname or "localhost"
-    return f"{parts.scheme}://{host}:{parts.port or 6379}{parts.path}"
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{parts.port or 6379}{parts.path}"
+
+
+def _parts(settings: Settings) -> SplitResult:
+    """The URL in its parts. The errors never repeat any of it: with a / or # in a password the parts are not what they
+    seem, and the "port" is half of the password."""
+    try:
+        parts = urlsplit(settings.redis_url)
+        unreadable = parts.port == 0 or bool(parts.fragment)
+    except ValueError:
+        unreadable = True
+    if unreadable:
+        raise ConfigError(
+            "redis_url cannot be read: the port must be a number from 1 to 65535, and in user and password "
+            "/ is written %2F, # %23, ? %3F, @ %40, [ %5B"
+        )
+    if parts.scheme == "unix" and parts.hostname:
+        raise ConfigError("redis_url: a unix socket is given by its absolute path: unix:///run/redis.sock?db=0")
+    if parts.query and not (parts.scheme == "unix" and parts.query.startswith("db=")):
+        raise ConfigError("redis_url takes no options after ? (but unix:///path?db=0); they are settings of their own")
+    return parts
 
 
 def _address(settings: Settings) -> dict[str, Any]:
-    parts = urlsplit(settings.redis_url)
-    try:
-        port = parts.port or 6379
-    except ValueError as error:
-        raise ConfigError(f"redis_url: {error}") from None
+    parts = _parts(settings)
     credentials = {
         "username": unquote(parts.username) if parts.username else None,
         "password": unquote(parts.password) if parts.password else None,
     }
     if parts.scheme == "unix":
         return credentials | {"path": unquote(parts.path), "db": _database(parts.query.removeprefix("db="))}
-    return credentials | {"host": parts.hostname or "localhost", "port": port, "db": _database(parts.path.strip("/"))}
+    place = {"host": parts.hostname or "localhost", "port": parts.port or 6379}
+    return credentials | place | {"db": _database(parts.path.strip("/"))}
 
 
 def _database(text: str) -> int:
-    if text and not text.isdigit():
-        raise ConfigError(f"redis_url: the database must be a number, not {text!r}")
+    if text and not text.isdecimal():
+        raise ConfigError("redis_url: the database must be a number: redis://host:6379/0")
     return int(text or 0)
+
+
+def _is_readable(sock: Any) -> bool:
+    poller = select.poll()  # select.select() knows no descriptors above 1023
+    poller.register(sock, select.POLLIN)
+    return bool(poller.poll(0))
 
 
 def _tls(settings: Settings) -> dict[str, Any]:

@@ -33,6 +33,11 @@ def holds_any(keys: Keys, queues: Sequence[str], worker: str) -> Operation[int]:
     return Operation("EXISTS", tuple(keys.inflight(q, worker) for q in queues), (), number)
 
 
+def count(keys: Keys, queue: str, worker: str) -> Operation[int]:
+    """How many jobs of a queue a worker holds."""
+    return Operation("LLEN", (keys.inflight(queue, worker),), (), number)
+
+
 def leases(keys: Keys, queue: str) -> Operation[list[tuple[str, float]]]:
     """Every worker with a lease on a queue, and when it ends (ms)."""
     return Operation("ZRANGE", (keys.leases(queue),), (0, -1, "WITHSCORES"), scores)

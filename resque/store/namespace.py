@@ -34,6 +34,18 @@ def claim(prefix: str, wire: Wire | None) -> Operation[Wire]:
     return Operation(Script("claim"), (keys.marker(), keys.queues(), keys.workers()), (wire or "",), parse)
 
 
+def look(prefix: str) -> list[Operation[Any]]:
+    """The marker as it is (None: there is none), and whether the namespace is in use: for those who only read.
+
+    >>> marked, used = store.run_all(namespace.look("resque"))
+    """
+    keys = Keys(prefix)
+    return [
+        Operation("GET", (keys.marker(),), (), lambda reply: None if reply is None else text(reply)),
+        Operation("EXISTS", (keys.queues(), keys.workers()), (), lambda reply: int(reply) > 0),
+    ]
+
+
 def time() -> Operation[float]:
     """The server's clock: seconds since 1970."""
     return Operation("TIME", (), (), lambda reply: int(reply[0]) + int(reply[1]) / 1_000_000)

@@ -14,7 +14,7 @@ from resque.store.scripts import Script
 
 QUEUES_A_CALL = 64
 BATCH_BYTES = 256 * 1024
-LARGEST_ENTRY = 1024 * 1024
+LARGEST_ENTRY = 1024 * 1024 + 160  # a trailer beyond the largest payload
 
 
 @dataclass(frozen=True, slots=True)

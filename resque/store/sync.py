@@ -97,7 +97,11 @@ class SyncStore:
     def run_all(self, operations: Sequence[Operation[Any]]) -> list[Any]:
         """Many operations in one trip; each result is a value or a StoreError. Raises Unreachable if the trip broke."""
         line = self._take()
-        results = line.trip(operations)  # raises: the line is closed and not given back
+        try:
+            results = line.trip(operations)
+        except BaseException:  # whatever it was: a line in doubt is not given back
+            line.close()
+            raise
         self._idle.append(line)
         return results
 

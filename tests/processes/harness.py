@@ -111,13 +111,10 @@ class Team:
     def wait_until_settled(self, pushed: int, seconds: float = 60.0) -> None:
         """Until every push is counted and nothing waits or is in flight."""
         wait_for(
-            lambda: self.processed() + self.died() >= pushed and not self.waiting() and not self.inflight(),
+            lambda: self.processed() >= pushed and not self.waiting() and not self.inflight(),
             seconds,
             f"{pushed} jobs settled",
         )
-
-    def died(self) -> int:
-        return 0
 
     def assert_nothing_lost(self, count: int) -> None:
         """The invariants for jobs numbered 0 … count-1, each pushed once: lost = 0, counted exactly once."""
@@ -127,6 +124,12 @@ class Team:
         assert self.processed() == count, "each push is counted once"
         assert not self.waiting()
         assert not self.inflight()
+
+    def assert_executed_once(self, count: int) -> None:
+        """Without a fault nothing runs twice."""
+        twice = {number: times for number, times in self.executions().items() if times != 1}
+        assert not twice
+        assert len(self.executions()) >= count
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = 20.0) -> int:
         """Stop the supervisor; returns its exit code."""
