@@ -1,7 +1,7 @@
 """The only room that knows the time.
 
-May be in here: reading a clock. May not: anything else. Everybody else asks `now()` or `monotonic()`, so that a test can
-replace time in one place (`use(clock)`) instead of sleeping.
+May be in here: reading a clock. May not: anything else. Everybody else asks `now()` or `monotonic()`, so that a test
+can replace time in one place (`use(clock)`) instead of sleeping.
 """
 
 import time

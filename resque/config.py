@@ -1,6 +1,7 @@
 """Settings: one frozen object, three sources, and the only reader of the environment.
 
-May be in here: names, defaults, where a value comes from, whether it makes sense. May not: connections, jobs, anything that acts.
+May be in here: names, defaults, where a value comes from, whether it makes sense. May not: connections, jobs,
+anything that acts.
 
 Order, later wins: defaults < `[tool.resque]` in pyproject.toml or resque.toml (in the current folder or above) <
 environment `RESQUE_<NAME>` < arguments (and flags). `None` means "not set", never a value.

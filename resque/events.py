@@ -10,7 +10,7 @@ Names and what travels with them (keyword arguments):
     job.finished      id, queue, job, seconds            it ran and was settled as done
     job.failed        id, queue, job, error, seconds     it raised, or could not be read; it goes to failed
     job.released      queue, count, why                  back to the front of its queue, not started or not finished
-    job.lease_lost    queue, count                       somebody else has taken these jobs over; our result is not counted
+    job.lease_lost    queue, count                       others have taken these jobs over; our result is not counted
     job.recovered     queue, worker, released, failed    in-flight jobs of a dead worker were brought back
     worker.started    id, queues     worker.stopped  id     worker.died  id, pid, why     worker.draining id
     worker.pruned     id                                 it was silent for long and has left the registry

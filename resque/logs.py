@@ -5,8 +5,8 @@ anything.
 
     2026-11-24T03:42:25Z WARN  job.failed id=0193 queue=mail error="ValueError: no such user" - it is in the failed …
 
-Whatever is in the data, a line stays one line and harmless in a terminal. Arguments of jobs are never logged: whoever may
-read logs may not read what the jobs are about.
+Whatever is in the data, a line stays one line and harmless in a terminal. Arguments of jobs are never logged: whoever
+may read logs may not read what the jobs are about.
 """
 
 import json
@@ -66,7 +66,7 @@ EVENTS: Final[dict[str, tuple[str, str]]] = {
     "process.replaced": ("info", "a new process has taken the place of the old one; nothing to do"),
     "lease.renewal_failed": (
         "error",
-        "tried again at once; if this lasts longer than the lease, other hosts take these jobs over and they run twice; "
+        "tried again at once; if it lasts longer than the lease, other hosts take these jobs over and they run twice; "
         "check that Redis can be reached from this host",
     ),
     "loop.failed": ("error", "this duty is tried again by itself, later and later; if it goes on, the error says why"),

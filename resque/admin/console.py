@@ -1,7 +1,7 @@
 """Console: the operator's connection to one namespace.
 
-May be in here: which keys are read, how many questions go in one trip, claiming before anything is changed. May not: any
-question about a queue, a worker or a failure.
+May be in here: which keys are read, how many questions go in one trip, claiming before anything is changed.
+May not: any question about a queue, a worker or a failure.
 
 Who only looks leaves no trace: a namespace gets its marker from the first process that puts something into it.
 """

@@ -1,7 +1,7 @@
 """What can be seen of one job, from its bytes.
 
-May be in here: reading a payload for a person, whatever the bytes are. May not: where the bytes come from, escaping for a
-terminal or a page (whoever shows it does that).
+May be in here: reading a payload for a person, whatever the bytes are. May not: where the bytes come from, escaping for
+a terminal or a page (whoever shows it does that).
 """
 
 from dataclasses import dataclass

@@ -39,7 +39,7 @@ class Delivery:
             self._position += len(chunk)
 
     def answered(self, results: Sequence[Any]) -> None:
-        """Take the answers of a trip. The push decides: a job whose queue's name was not written is found by the audit."""
+        """Take the answers of a trip. The push decides: a name that was not written is found by the audit."""
         pushes = results[1::2]
         for jobs, result in zip(self._under_way, pushes, strict=True):
             if isinstance(result, StoreError):

@@ -1,8 +1,8 @@
 """Pruning: workers that are long gone leave the registry.
 
 May be in here: forgetting entries that only people look at. May not: jobs; they are recovery's.
-A worker of ours without a sign of life (`:info` has expired; its supervisor keeps it alive while a job holds the process
-silent) is gone. Ruby's workers carry no nonce and are never touched: Ruby prunes its own.
+A worker of ours without a sign of life (`:info` has expired; its supervisor keeps it alive while a job holds the
+process silent) is gone. Ruby's workers carry no nonce and are never touched: Ruby prunes its own.
 """
 
 from resque import events

@@ -2,12 +2,13 @@
 
 1. A supervisor reports a child that died (`report`): its jobs are adopted at once.
 2. A host that vanished is noticed by its leases: one that has ended, and has not changed while we watched it for a
-   while, is adopted. The while lets living supervisors renew first after an outage or a clock jump, whoever is back first.
+   while, is adopted. The while lets living supervisors renew first after an outage or a clock jump, whoever is back
+   first.
 3. What was adopted is decided on by the same `decide` and settled by the same scripts as any job.
 
 May be in here: who is gone, and settling what they held. May not: running anything. The recoverer has a name of its own
-that is no worker's, and nothing is ever started from its list: otherwise a job that kills its worker would do so for ever.
-No lock: any number of hosts may recover at once; one that dies here is recovered itself.
+that is no worker's, and nothing is ever started from its list: otherwise a job that kills its worker would do so for
+ever. No lock: any number of hosts may recover at once; one that dies here is recovered itself.
 """
 
 from collections import Counter
@@ -125,11 +126,11 @@ class Recovery:
     def _adopt_all(self, queue: str, lost: _Lost) -> int:
         """Bring back everything that `lost` holds of a queue; returns how many jobs."""
         total = 0
-        seen = lost.seen
+        gone = inflight.Lost(lost.member, lost.seen)
         while True:
             self._is_interrupted = True
             adopted = self._store.run(
-                inflight.adopt(self._keys, queue, lost.member, seen, self._identity.member, self._settings.lease, CHUNK)
+                inflight.adopt(self._keys, queue, gone, self._identity.member, self._settings.lease, CHUNK)
             )
             if adopted is None:  # renewed meanwhile: it lives
                 self._is_interrupted = False

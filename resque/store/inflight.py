@@ -14,6 +14,14 @@ from resque.store.scripts import Script
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """A worker that is gone. `seen`: the lease end (ms) that was watched; None: it is known to be dead."""
+
+    member: str
+    seen: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Adopted:
     """Payloads that moved, in reserve order, and how many are left; `None` instead when the lease had changed."""
 
@@ -54,13 +62,13 @@ def shorten(keys: Keys, queue: str, worker: str, lease_end_ms: int) -> Operation
 
 
 def adopt(
-    keys: Keys, queue: str, lost: str, seen: float | None, recoverer: str, lease: float, count: int = 100
+    keys: Keys, queue: str, lost: Lost, recoverer: str, lease: float, count: int = 100
 ) -> Operation[Adopted | None]:
-    """in-flight of `lost` -> in-flight of `recoverer`. `seen`: the lease end that was watched; None: known to be dead."""
-    named = (keys.leases(queue), keys.inflight(queue, lost), keys.inflight(queue, recoverer))
+    """in-flight of `lost` -> in-flight of `recoverer`, the newest `count` of them; `lease` in seconds."""
+    named = (keys.leases(queue), keys.inflight(queue, lost.member), keys.inflight(queue, recoverer))
     ends = keys.direction
-    mark = "" if seen is None else repr(seen)
-    args = (ends.front, ends.back, lost, mark, recoverer, round(lease * 1000), count)
+    mark = "" if lost.seen is None else repr(lost.seen)
+    args = (ends.front, ends.back, lost.member, mark, recoverer, round(lease * 1000), count)
     return Operation(Script("adopt"), named, args, _adopted)
 
 

@@ -2,8 +2,8 @@
 
 May be in here: numbers in, a number out. May not: clocks, Redis, jobs.
 
-Short jobs are reserved in batches, as many as the last ones say fit into about 10 ms; slow ones one at a time, each when
-a runner is free for it, so that no job waits behind a slow one while another worker idles.
+Short jobs are reserved in batches, as many as the last ones say fit into about 10 ms; slow ones one at a time, each
+when a runner is free for it, so that no job waits behind a slow one while another worker idles.
 """
 
 AHEAD = 0.010

@@ -1,10 +1,12 @@
 """Hand: the jobs that a worker process holds, as far as it knows.
 
-May be in here: the copy in memory of the in-flight lists, and how it is put right by a re-read. May not: Redis, running.
+May be in here: the copy in memory of the in-flight lists, and how it is put right by a re-read. May not: Redis,
+running.
 
-A job in hand is unstarted, running or ended (not settled yet). Runners and the loop share three structures, each touched
-by single atomic operations only: `unstarted` (the loop appends right and takes back from the right, runners take from
-the left), `ended` (runners append), `idle` (gates of runners that wait). Everything else belongs to the loop alone.
+A job in hand is unstarted, running or ended (not settled yet). Runners and the loop share three structures, each
+touched by single atomic operations only: `unstarted` (the loop appends right and takes back from the right, runners
+take from the left), `ended` (runners append), `idle` (gates of runners that wait). Everything else belongs to the
+loop alone.
 
 `_book` has every job from its arrival until it is settled: a runner takes a job from `unstarted` an instant before it
 says that it runs, and a re-read in that instant must not think that the job is new.
@@ -187,9 +189,9 @@ class Hand:
     def reconcile(self, queue: str, listed: Sequence[bytes]) -> tuple[list[bytes], int]:
         """Put the copy right after the in-flight list was read: returns (jobs never heard of, jobs that are lost).
 
-        Compared as multisets, since two payloads may be equal byte for byte. Of m equal entries the unstarted and running
-        copies are served first, only the excess was ended and is settled again; otherwise a lost settle reply would make
-        an unstarted twin vanish.
+        Compared as multisets, since two payloads may be equal byte for byte. Of m equal entries the unstarted and
+        running copies are served first, only the excess was ended and is settled again; otherwise a lost settle reply
+        would make an unstarted twin vanish.
         """
         self.collect()
         left = Counter(listed)

@@ -1,7 +1,7 @@
 """Process: what a child is before and after its work.
 
-May be in here: dying with the supervisor, the title, importing the application, wiring a worker or a scheduler, the exit
-code. May not: work.
+May be in here: dying with the supervisor, the title, importing the application, wiring a worker or a scheduler, the
+exit code. May not: work.
 
 A child has a process group of its own, so that Ctrl-C reaches the supervisor alone, which tells its children in order.
 """

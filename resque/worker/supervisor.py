@@ -14,6 +14,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -274,10 +275,8 @@ class Supervisor:
         self._is_over = self._scheduler is None and (not self._reports or now >= self._deadline)
 
     def _dismiss(self, scheduler: _Child) -> None:
-        try:
+        with suppress(ChannelClosed):
             scheduler.channel.send({"stop": True})
-        except ChannelClosed:
-            pass
         if clock.monotonic() >= self._deadline:
             _kill(scheduler.pid)
 

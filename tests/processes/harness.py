@@ -40,7 +40,9 @@ def wait_for(condition: Callable[[], Any], seconds: float = 30.0, what: str = ""
 class Team:
     """One supervisor with its workers, and an app that enqueues to them."""
 
-    def __init__(self, spawn: Spawner, server: Server, folder: Path, redis: Any, *, url: str | None = None, **settings: Any):
+    def __init__(
+        self, spawn: Spawner, server: Server, folder: Path, redis: Any, *, url: str | None = None, **settings: Any
+    ):
         self.redis = redis
         self.server = server
         self.app = Resque(server.url)

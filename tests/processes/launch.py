@@ -31,11 +31,12 @@ def main() -> int:
     return Supervisor(settings, default, resque.__version__).run()
 
 
-NAMES = (
-    "worker.started worker.stopped worker.died worker.rereading worker.draining supervisor.started supervisor.stopped "
-    "job.recovered job.released job.lease_lost store.lost store.back loop.failed lease.renewal_failed queue.trouble "
-    "audit.repaired"
-).split()
+NAMES = [
+    *("worker.started", "worker.stopped", "worker.died", "worker.rereading", "worker.draining"),
+    *("supervisor.started", "supervisor.stopping", "supervisor.stopped", "store.lost", "store.back"),
+    *("job.recovered", "job.released", "job.lease_lost"),
+    *("loop.failed", "lease.renewal_failed", "queue.trouble", "audit.repaired"),
+]
 
 
 def read(path: Path, name: str) -> list[dict[str, str]]:

@@ -10,7 +10,9 @@ import pytest
 
 from tests.processes.harness import Team, wait_for
 
-CORPUS = [json.loads(line) for line in (Path(__file__).parents[1] / "data" / "bad_payloads.jsonl").read_text().splitlines()]
+CORPUS = [
+    json.loads(line) for line in (Path(__file__).parents[1] / "data" / "bad_payloads.jsonl").read_text().splitlines()
+]
 GOOD = b'{"class":"Echo","args":["good"]}'
 
 
@@ -33,9 +35,8 @@ def test_each_input_of_the_corpus(team: Team) -> None:
         team.redis.lpush("resque:queue:bad", GOOD)
         echoed += 1 + (case["expect"] == "reaches Echo")
         failures += case["expect"] != "reaches Echo"
-        wait_for(
-            lambda: team.processed() == echoed + failures, 10, f"{case['name']}: settled, and the good job after it"
-        )
+        settled = echoed + failures
+        wait_for(lambda n=settled: team.processed() == n, 10, f"{case['name']}: settled, and the good job after it")
         assert int(team.redis.get("echoed")) == echoed, case["name"]
         records = team.failed()
         assert len(records) == failures, case["name"]

@@ -1,4 +1,4 @@
-"""Which job next: FIFO, order of queues, nobody waits behind a slow one, pauses, patterns, silence of a job in C code."""
+"""Which job next: FIFO, order of queues, patterns, pauses, slow neighbours, a job that holds the interpreter."""
 
 import time
 from collections.abc import Callable
@@ -137,7 +137,7 @@ def _size_for(seconds: float) -> int:
     size = 200_000
     while True:
         began = time.perf_counter()
-        10**size  # noqa: B018
+        10**size
         took = time.perf_counter() - began
         if took > 0.2:
             return int(size * (seconds / took) ** (1 / 1.585))  # Karatsuba

@@ -55,6 +55,7 @@ def _sources(folder: Path) -> Iterator[str]:
         below[:] = sorted(name for name in below if name not in _ELSEWHERE)
         for name in sorted(names):
             path = os.path.join(directory, name)
+            # A name that is no UTF-8 cannot be printed, nor travel in a payload.
             if name.endswith(".py") and path.isprintable() and os.path.isfile(path):
                 yield path
 

@@ -2,8 +2,8 @@
 
 May be in here: the two jobs. May not: counting (numbers.py), where notes are kept (tally.py).
 
-A job runs at least once: when its worker dies, it runs again. So nothing in here adds up; each job writes under the name
-of its file what the file's numbers are, and a second run writes the same once more.
+A job runs at least once: when its worker dies, it runs again. So nothing in here adds up; each job writes the numbers
+of its file under the file's name, and a second run writes the same once more.
 """
 
 from functools import cache

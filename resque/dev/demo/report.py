@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.box import SIMPLE
 from rich.table import Table
 
 from resque.dev.demo.files import short
@@ -16,7 +17,6 @@ from resque.dev.demo.watch import FailedFile
 
 _TOP = 10
 _EXAMPLES = 5
-_LONGEST_ERROR = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,12 +112,12 @@ def _named(what: str, paths: Iterable[str]) -> Iterator[str]:
     every = sorted(paths)
     if every:
         more = f" and {len(every) - _EXAMPLES:,} more" if len(every) > _EXAMPLES else ""
-        yield f"{len(every):,} {_files_word(len(every))} {what}: {', '.join(every[:_EXAMPLES])}{more}"
+        yield f"{len(every):,} {'file' if len(every) == 1 else 'files'} {what}: {', '.join(every[:_EXAMPLES])}{more}"
 
 
 def sums_table(sums: Sums) -> Table:
     """The report as a table."""
-    table = _table("the report", "", "")
+    table = _table()
     for name in ("files", "lines", "functions", "classes", "imports"):
         table.add_row(name, f"{getattr(sums, name):,}")
     path, name, lines = sums.longest
@@ -128,7 +128,7 @@ def sums_table(sums: Sums) -> Table:
 
 def modules_table(sums: Sums) -> Table:
     """The modules that are imported most."""
-    table = _table(f"the {len(sums.top)} modules that most files import", "module", "files")
+    table = _table("module", "files")
     for module, files in sums.top:
         table.add_row(module, f"{files:,}")
     return table
@@ -136,10 +136,10 @@ def modules_table(sums: Sums) -> Table:
 
 def failures_table(failed: Sequence[FailedFile]) -> Table:
     """The first five failures."""
-    table = _table(f"{len(failed):,} {_files_word(len(failed))} that really failed", "file", "error")
+    table = _table("file", "error")
+    table.columns[1].no_wrap = True  # cut at the edge of the terminal; `resque failed show` has all of it
     for each in failed[:_EXAMPLES]:
-        error = each.error.replace("\n", " ")
-        table.add_row(short(each.path), error if len(error) <= _LONGEST_ERROR else f"{error[: _LONGEST_ERROR - 1]}…")
+        table.add_row(short(each.path), each.error.replace("\n", " "))
     if len(failed) > _EXAMPLES:
         table.add_row(f"… and {len(failed) - _EXAMPLES:,} more", "")
     return table
@@ -151,12 +151,8 @@ def commands(url: str, failed: Sequence[FailedFile]) -> list[str]:
     return [f"RESQUE_REDIS_URL={shlex.quote(url)} resque failed {word}" for word in words]
 
 
-def _files_word(number: int) -> str:
-    return "file" if number == 1 else "files"
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", show_header=any(columns), pad_edge=True)
+def _table(*columns: str) -> Table:
+    table = Table(show_header=bool(columns), box=SIMPLE)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="ellipsis")
     return table

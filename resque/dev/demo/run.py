@@ -6,6 +6,7 @@ May be in here: the order of the steps and what is said about each. May not: how
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from redis import RedisError
 from rich.console import Console
 
 from resque import clock
@@ -43,7 +44,7 @@ def main(*, keep: bool, stay: bool, files: int | None) -> int:
         demo = _Demo(console, interrupts, keep=keep, stay=stay)
         try:
             code = demo.run(files)
-        except DemoFailed as error:
+        except (DemoFailed, RedisError) as error:
             console.print(f"FAILED: {error}", style="bold red", soft_wrap=True)
             code = 1
         except Interrupted as error:
@@ -130,10 +131,9 @@ class _Demo:
     def _kill(self, workers: Workers, watch: Watch, done: int, total: int) -> Kill:
         kill = workers.kill_one(watch)
         self._step(f"Half way, at {done:,} of {total:,} files: killed worker process {kill.pid} with SIGKILL.")
-        self._say(
-            f"It held {kill.held} {'job' if kill.held == 1 else 'jobs'}, recovered after {kill.recovered * 1000:,.0f} ms; "
-            f"process {kill.successor} took its place after {kill.replaced * 1000:,.0f} ms. On it goes."
-        )
+        jobs = "1 job" if kill.held == 1 else f"{kill.held} jobs"
+        self._say(f"It held {jobs}; all of them were back in their queues after {kill.recovered * 1000:,.0f} ms.")
+        self._say(f"Process {kill.successor} took its place after {kill.replaced * 1000:,.0f} ms. On it goes.")
         return kill
 
     def _facts(self, found: list[str], watch: Watch, tally: Tally) -> report.Facts:
@@ -153,6 +153,7 @@ class _Demo:
         sums = report.fold(facts.counted)
         self._step(f"Done: {facts.processed:,} jobs in {seconds:.1f} s, {facts.processed / seconds:,.0f} jobs/s.")
         self._console.print(report.sums_table(sums))
+        self._say("The modules that most files import:")
         self._console.print(report.modules_table(sums))
         wrong = report.problems(facts)
         self._step("Does it add up?" if not wrong else "It does NOT add up:")
@@ -160,14 +161,11 @@ class _Demo:
             self._say(line, style="bold red")
         if not wrong:
             self._say(
-                f"Yes: {len(facts.found):,} files found = {len(facts.counted):,} counted + {len(facts.failed):,} failed; "
-                f"every file exactly once, despite the kill of process {kill.pid}."
+                f"Yes: {len(facts.found):,} files found = {len(facts.counted):,} counted "
+                f"+ {len(facts.failed):,} failed; every file exactly once, despite the kill of process {kill.pid}."
             )
-        again = facts.repeated
-        self._say(
-            f"{again} {'file was' if again == 1 else 'files were'} indexed twice: a job whose worker dies runs again. "
-            "The report counts each once all the same."
-        )
+        runs = f"{sum(facts.runs.values()):,} runs for {len(facts.found):,} files, {facts.repeated} indexed twice"
+        self._say(f"There were {runs}: a job whose worker dies runs again. The report counts each once all the same.")
         self._show_failed(facts)
         return wrong
 

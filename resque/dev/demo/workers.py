@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from resque.dev.demo.watch import Seen, Watch
 from resque.errors import ResqueError
 
 PROCESSES = 2
+_RESQUE = (sys.executable, "-m", "resque")
 # What the fold queue holds is served first, so that the report grows with the files and not after them.
 _ARGUMENTS = ("worker", "-A", "resque.dev.demo.jobs", "-q", "fold,index", "--processes", str(PROCESSES))
 _STOP_SECONDS = 40.0
@@ -68,7 +70,7 @@ class Workers:
         return f"RESQUE_REDIS_URL={self._url} resque {' '.join(_ARGUMENTS)}"
 
     def __enter__(self) -> "Workers":
-        real = ["env", f"RESQUE_REDIS_URL={self._url}", sys.executable, "-m", "resque", *_ARGUMENTS]
+        real = ["env", f"RESQUE_REDIS_URL={self._url}", *_RESQUE, *_ARGUMENTS]
         leash = [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid())]
         with self.log.open("ab") as log:
             # A process group of its own: Ctrl-C in the terminal is for the demo, which lets the workers drain.
@@ -90,7 +92,7 @@ class Workers:
         self._process.kill()
         self._process.wait()
         for process in tree:
-            if process.is_running():  # the same process, not another with its number
+            with suppress(psutil.NoSuchProcess):  # it asks first whether it is still the same process
                 process.kill()
 
     def check(self) -> None:
@@ -100,8 +102,9 @@ class Workers:
 
     def kill_one(self, watch: Watch) -> Kill:
         """SIGKILL for a worker process that holds jobs; returns when they are recovered and it has a successor."""
-        before = {worker.id for worker in watch.workers()}
-        victim, held = self._victim(watch)
+        victim = self._victim(watch)
+        older = {process.pid for process in self._tree()}
+        held = watch.held(victim)
         os.kill(victim.pid, signal.SIGKILL)
         began = clock.monotonic()
         recovered = replaced = successor = None
@@ -109,37 +112,36 @@ class Workers:
             after = clock.monotonic() - began
             if recovered is None and not psutil.pid_exists(victim.pid) and not watch.held(victim):
                 recovered = after
-            new = [worker for worker in watch.workers() if worker.id not in before]
+            new = [worker.pid for worker in watch.workers() if worker.pid not in older]
             if new and replaced is None:
-                successor, replaced = new[0].pid, after
+                successor, replaced = new[0], after
             if after > _RECOVER_SECONDS:
-                raise DemoFailed(_stuck(victim, watch, recovered, successor))
+                raise DemoFailed(f"{_stuck(victim, watch, recovered, successor)}. The log:\n{self._end()}")
             self.check()
             self._interrupts.pause(_CLOSELY)
         return Kill(victim.pid, held, recovered, successor, replaced)
 
-    def _victim(self, watch: Watch) -> tuple[Seen, int]:
+    def _victim(self, watch: Watch) -> Seen:
         """One of ours that has jobs in flight; after a second without any, one that has none."""
         end = clock.monotonic() + _HOLDING_SECONDS
         while True:
             self.check()
             for worker in watch.workers():
-                held = watch.held(worker)
-                if (held or clock.monotonic() > end) and self._is_ours(worker.pid):
-                    return worker, held
+                if (watch.held(worker) or clock.monotonic() > end) and self._is_ours(worker.pid):
+                    return worker
             if clock.monotonic() > end + _RECOVER_SECONDS:
                 raise DemoFailed(f"no worker process is registered in Redis. The log:\n{self._end()}")
             self._interrupts.pause(_CLOSELY)
 
     def _is_ours(self, pid: int) -> bool:
         try:
-            return psutil.Process(pid).ppid() == self._process.pid
+            return bool(psutil.Process(pid).ppid() == self._process.pid)
         except psutil.NoSuchProcess:
             return False
 
     def _tree(self) -> list[psutil.Process]:
         try:
-            return [process for process in psutil.Process(self._process.pid).children(recursive=True)]
+            return list(psutil.Process(self._process.pid).children(recursive=True))
         except psutil.NoSuchProcess:
             return []
 

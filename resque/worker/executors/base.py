@@ -30,8 +30,8 @@ Await = Callable[[Coroutine[Any, Any, Any]], Any]
 class Performer:
     """Runs one entry after another.
 
-    1. Marks the start in the ledger, before a byte of the payload is read: a payload that kills its reader is known.
-    2. Opens the payload and looks the job up by its exact name. No user code runs for one that is unreadable or unknown.
+    1. Marks the start in the ledger, before the payload is read: one that kills its reader is known.
+    2. Opens the payload and looks the job up by its exact name. For an unreadable or unknown one no user code runs.
     3. Calls perform, with the job as `current_job()`.
     4. Writes on the entry how it ended and how long it ran.
     """

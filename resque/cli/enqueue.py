@@ -1,0 +1,84 @@
+"""`resque enqueue`: put one job into its queue.
+
+May be in here: arguments from words, by name or by a known job. May not: how a job gets in (app, client).
+"""
+
+import json
+from contextlib import closing
+from typing import Any
+
+import click
+
+from resque.app import Resque
+from resque.cli import options, render
+from resque.cli.exits import NOT_FOUND, USAGE, Failed, near
+from resque.config import Settings
+from resque.jobs.registry import default as registry
+from resque.worker.process import import_app
+
+
+@click.command("enqueue", short_help="Put one job into its queue; print its id.")
+@click.argument("job")
+@click.argument("args", nargs=-1)
+@click.option("-q", "--queue", help="The queue; needed without -A, which knows the job's own.")
+@click.option("--kwarg", "pairs", multiple=True, metavar="NAME=VALUE", help="An argument by its name. May be repeated.")
+@options.as_json
+@options.shared
+def command(job: str, args: tuple[str, ...], queue: str | None, pairs: tuple[str, ...], as_json: bool) -> None:
+    """Put one job into its queue; print its id.
+
+    Each argument is JSON if it can be read as JSON, else text: 123, true, '{"a": 1}', hello. Put -- before arguments
+    that begin with a dash.
+
+    \b
+      resque enqueue ProcessOrderJob 123 --queue orders --kwarg express=true
+    """
+    settings = options.settings()
+    _check_name(settings, job, queue)
+    keywords = dict(_pair(text) for text in pairs)
+    with closing(Resque(**options.arguments())) as app:
+        handle = app.enqueue(job, [value(text) for text in args], kwargs=keywords, queue=queue)
+    if as_json:
+        render.document({"id": handle.id, "queue": handle.queue, "job": handle.job})
+    else:
+        click.echo(handle.id)
+
+
+def value(text: str) -> Any:
+    """What a word of the command line means: JSON if it is JSON, else itself.
+
+    >>> value("123"), value("hello"), value("NaN")
+    (123, 'hello', 'NaN')
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    name, equals, after = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise Failed(f"--kwarg {text!r} is not NAME=VALUE", hint="for example --kwarg express=true", code=USAGE)
+    return name, value(after)
+
+
+def _check_name(settings: Settings, job: str, queue: str | None) -> None:
+    """A known application knows its jobs: a name that is none of them would fail in a worker, later."""
+    if not settings.app:
+        if queue is None:
+            raise Failed(
+                f"the queue of {job!r} is not known here",
+                hint="say --queue NAME, or -A MODULE so that the job's own queue is known",
+                code=USAGE,
+            )
+        return
+    import_app(settings.app)
+    if registry.find(job) is None:
+        names = registry.names()
+        hint = near(job, names, otherwise=f"there are: {', '.join(names)}" if names else "it defines no jobs")
+        raise Failed(f"{', '.join(settings.app)} defines no job {job!r}", hint=hint, code=NOT_FOUND)

@@ -1,0 +1,1 @@
+"""Tests of every transition: the whole keyspace before and after, in both wires, on every server."""
