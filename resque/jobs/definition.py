@@ -25,7 +25,7 @@ class Definition:
     """One job: a class with perform, or a function.
 
     name, aliases: its wire names; new payloads carry `name`, payloads with an alias are run too.
-    options: what applies unless a call says otherwise.
+    options: what applies unless a call says otherwise. alone: whether it never runs while its worker has other jobs.
     owner: the class or the function. source: where that is, "module.qualname".
     is_async: whether perform is a coroutine function.
 
@@ -49,6 +49,7 @@ class Definition:
         self.name = _checked_name(name, self.source)
         self.aliases = _checked_aliases(aliases, self.name, self.source)
         self.options = options or JobOptions()
+        self.alone = self.options.alone
         self._is_class = isinstance(owner, type)
         self._names: Mapping[str, Any] = {}
         function, method = owner, False
@@ -60,11 +61,6 @@ class Definition:
         self._signature = Signature(self.name, function, method=method)
         self._fewest, self._most = self._signature.fewest, self._signature.most
         self._conversion: Conversion | None = None
-
-    @property
-    def alone(self) -> bool:
-        """Whether it never runs while its worker has other jobs in hand."""
-        return self.options.alone
 
     def check(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Raise BadArguments unless the arguments fit perform's signature. Types are not looked at: here, before

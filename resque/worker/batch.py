@@ -4,10 +4,14 @@ May be in here: numbers in, a number out. May not: clocks, Redis, jobs.
 
 Short jobs are reserved in batches, as many as the last ones say fit into about 10 ms; slow ones one at a time, each
 when a runner is free for it, so that no job waits behind a slow one while another worker idles.
+The next batch is fetched when half of what is ahead has started, so that runners have work during the trip.
 """
 
 AHEAD = 0.010
 LARGEST = 500
+"""The most that one trip reserves."""
+MOST_AHEAD = 1000
+"""The most that waits in a worker's hand."""
 _MEMORY = 0.7
 
 
@@ -20,10 +24,10 @@ class Batch:
 
     @property
     def depth(self) -> int:
-        """How many jobs fit into 10 ms, all runners together; at most 500."""
+        """How many jobs fit into 10 ms, all runners together."""
         if self._mean is None:
             return 1
-        return max(1, min(LARGEST, int(AHEAD * self._slots / max(self._mean, 1e-9))))
+        return max(1, min(MOST_AHEAD, int(AHEAD * self._slots / max(self._mean, 1e-9))))
 
     def learn(self, jobs: int, seconds: float) -> None:
         """Take in the run times of the last `jobs` jobs, `seconds` in all. Several jobs weigh more than one."""
@@ -40,4 +44,4 @@ class Batch:
             return max(0, free - unstarted)
         if unstarted > depth // 2:
             return 0
-        return depth - unstarted
+        return min(LARGEST, depth - unstarted)

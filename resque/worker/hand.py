@@ -17,10 +17,12 @@ from collections.abc import Callable, Iterable, Sequence
 from queue import SimpleQueue
 
 import msgspec
+from uuid_utils import uuid7
 
 from resque import clock
 from resque.jobs.context import JobContext
 from resque.jobs.outcome import Ended
+from resque.payload.codec import tries_of
 from resque.payload.payload import Payload
 
 
@@ -35,11 +37,20 @@ class Entry(msgspec.Struct, eq=False):
     seconds: float = 0.0
     """How long it ran."""
     payload: Payload | None = None
-    id: str | None = None
     job: str = ""
     """Its registered name, once it has been found."""
     alone: bool = False
     ended: Ended | None = None
+
+    _id: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The job's id; one that came without gets one when somebody asks."""
+        if self._id is None:
+            known = self.payload.id if self.payload is not None else tries_of(self.raw).id
+            self._id = known or str(uuid7())
+        return self._id
 
     def context(self) -> JobContext:
         """What `current_job()` shows."""

@@ -2,42 +2,35 @@
 
 May be in here: marking a start and an end, reading a child's marks. May not: payloads, only their hashes.
 
-One pair of 64-bit numbers a runner: the hash of the payload that it runs (0 = none), and when that began. A runner
-writes its own pair only; a child that dies in any way leaves its last marks behind, so the supervisor knows which jobs
+Two 64-bit numbers a runner: the hash of the payload that it runs (0 = none), and when that began. A runner writes its
+own two only; a child that dies in any way leaves its last marks behind, so the supervisor knows which jobs
 had started. `hash(bytes)` agrees in parent and child because the children are forked, never spawned: they share the
 seed of the hash.
 """
 
 import mmap
 
-_PAIR = 2
+_CELL = 8
 
 
 class Page:
-    """The marks of one process."""
+    """The marks of one process. A runner that starts thousands of jobs a second writes its cells itself:
 
-    def __init__(self, cells: memoryview, runners: int) -> None:
-        self._cells = cells
-        self._runners = runners
+    page.since[runner] = seconds of boot time, then page.marks[runner] = mark_of(payload), and 0 at the end
+    """
 
-    def start(self, runner: int, payload: bytes, now: float) -> None:
-        """This runner is about to read and run `payload`; `now` in seconds of boot time."""
-        cells, place = self._cells, runner * _PAIR
-        cells[place + 1] = int(now * 1000)
-        cells[place] = hash(payload) or 1
-
-    def end(self, runner: int) -> None:
-        """This runner runs nothing now."""
-        self._cells[runner * _PAIR] = 0
+    def __init__(self, marks: memoryview, since: "memoryview[float]") -> None:
+        self.marks = marks
+        self.since = since
 
     def started(self) -> list[int]:
         """The marks of all payloads that run now."""
-        return [mark for mark in self._cells[: self._runners * _PAIR : _PAIR].tolist() if mark]
+        return [mark for mark in self.marks.tolist() if mark]
 
     def clear(self) -> None:
         """Forget the marks of a process that is gone."""
-        for runner in range(self._runners):
-            self._cells[runner * _PAIR] = 0
+        for runner in range(len(self.marks)):
+            self.marks[runner] = 0
 
 
 class Ledger:
@@ -45,11 +38,17 @@ class Ledger:
 
     def __init__(self, processes: int, runners: int) -> None:
         self._runners = runners
-        size = processes * runners * _PAIR * 8
-        self._memory = mmap.mmap(-1, max(size, mmap.PAGESIZE))
-        self._cells = memoryview(self._memory).cast("q")
+        half = processes * runners * _CELL
+        self._memory = mmap.mmap(-1, max(2 * half, mmap.PAGESIZE))
+        cells = memoryview(self._memory)
+        self._marks, self._since = cells[:half].cast("q"), cells[half : 2 * half].cast("d")
 
     def page(self, process: int) -> Page:
         """The page of the process in slot `process`."""
-        first = process * self._runners * _PAIR
-        return Page(self._cells[first : first + self._runners * _PAIR], self._runners)
+        place = slice(process * self._runners, (process + 1) * self._runners)
+        return Page(self._marks[place], self._since[place])
+
+
+def mark_of(payload: bytes) -> int:
+    """The mark of a payload: never 0."""
+    return hash(payload) or 1

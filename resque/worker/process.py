@@ -19,17 +19,16 @@ from dataclasses import dataclass
 
 import setproctitle
 
-from resque import clock, events
+from resque import events
 from resque.channel import Channel, ChannelClosed
 from resque.config import Settings
 from resque.errors import AppNotFound, ConfigError, ResqueError
 from resque.jobs.registry import Registry
 from resque.scheduler.scheduler import Scheduler
 from resque.store.identity import Identity, identity
-from resque.worker.executors.base import Performer
 from resque.worker.executors.threads import Threads
 from resque.worker.hand import Hand
-from resque.worker.ledger import Page
+from resque.worker.ledger import Page, mark_of
 from resque.worker.queues import Queues
 from resque.worker.signals import WISHES, Signals
 from resque.worker.subscription import Subscription
@@ -91,7 +90,7 @@ def run_scheduler(settings: Settings, seat: Seat) -> int:
     who = identity(seat.nonce, os.getpid(), "scheduler")
 
     def mark(payload: bytes | None) -> None:
-        seat.page.end(0) if payload is None else seat.page.start(0, payload, clock.boottime())
+        seat.page.marks[0] = 0 if payload is None else mark_of(payload)
 
     try:
         Scheduler(settings, who, seat.channel, mark).run()
@@ -111,7 +110,7 @@ class _Engine:
         self._loop = asyncio.new_event_loop()
         wake = Wake(self._loop)
         hand = Hand(who.id, wake.set_from_thread)
-        self._threads = Threads(settings.concurrency, hand, Performer(registry, seat.page))
+        self._threads = Threads(settings.concurrency, hand, registry, seat.page)
         view = View(settings, who, hand, supervisor=seat.supervisor, version=seat.version)
         queues = Queues(settings, self._announce)
         self._worker = Worker(settings, who, hand, wake, queues=queues, view=view)

@@ -6,11 +6,9 @@ May be in here: asking `decide`, grouping by queue and by metrics, failure recor
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from uuid_utils import uuid7
-
 from resque import clock
 from resque.jobs.outcome import Done, Failed, decide
-from resque.payload import codec, failure
+from resque.payload import failure
 from resque.store import settle, stats
 from resque.store.keys import Keys
 from resque.store.operation import Operation
@@ -82,15 +80,9 @@ class Settlement:
     def _fail(self, queue: str, failures: Sequence[tuple[Entry, BaseException]], now: float) -> Operation[Settled]:
         rows = []
         for entry, error in failures:
-            record = failure.of_error(
-                entry.raw, error, failed_at=now, worker=self._id, queue=queue, id=self._identity(entry)
-            )
+            record = failure.of_error(entry.raw, error, failed_at=now, worker=self._id, queue=queue, id=entry.id)
             rows.append((entry.raw, record, *stats.failed_fields(entry.job, bucket(entry.seconds))))
         return settle.fail(self._keys, self._holder(queue), rows, int(now // 60))
 
     def _holder(self, queue: str) -> Holder:
         return Holder(queue, self._member, self._id)
-
-    def _identity(self, entry: Entry) -> str:
-        """A failure can be addressed by its id, also where the payload came without one."""
-        return entry.id or codec.tries_of(entry.raw).id or str(uuid7())

@@ -1,4 +1,4 @@
-"""The demo: each part by itself, and the whole of it in a process of its own, whatever ends it."""
+"""The demo: what it counts, its jobs, and the whole of it in a process of its own, whatever ends it."""
 
 import os
 import re
@@ -19,9 +19,8 @@ from resque.app import Resque
 from resque.dev.demo import files, report
 from resque.dev.demo.jobs import FoldNumbers, IndexFile
 from resque.dev.demo.numbers import FileNumbers, count
-from resque.dev.demo.report import Facts
 from resque.dev.demo.tally import REPORT, RUNS, Tally
-from resque.dev.demo.watch import FailedFile, Watch
+from resque.dev.demo.watch import Watch
 from tests.leftovers import RUN, Spawner
 
 TOP = Path(__file__).parents[2]
@@ -157,66 +156,6 @@ def test_the_watch_sees_waiting_and_inflight_jobs(app: Resque, redis: Any) -> No
     watch.close()
 
 
-# the account -------------------------------------------------------------------------------------------------------
-
-
-def facts(**other: Any) -> Facts:
-    """Two files counted (one of them begun twice), one failed; with `other` in place of what it names."""
-    true: dict[str, Any] = {
-        "found": ["/a.py", "/b.py", "/bad.py"],
-        "counted": {"/a.py": NUMBERS, "/b.py": NUMBERS},
-        "failed": [FailedFile("id-1", "/bad.py", "SyntaxError: no")],
-        "runs": {"/a.py": 1, "/b.py": 2, "/bad.py": 1},
-        "recounted": {"/a.py": NUMBERS, "/bad.py": None},
-        "processed": 5,
-        "failures": 1,
-    }
-    return Facts(**{**true, **other})
-
-
-def test_an_account_that_adds_up() -> None:
-    assert report.problems(facts()) == []
-    assert report.problems(facts(processed=6)) == [], "the second run of b.py has enqueued a second fold job"
-    assert facts().repeated == 1
-
-
-WRONG = {
-    "1 file neither counted nor failed: /b.py": {"counted": {"/a.py": NUMBERS}, "processed": 4},
-    "counted and failed at once": {"counted": dict.fromkeys(["/a.py", "/b.py", "/bad.py"], NUMBERS), "processed": 6},
-    "failed more than once": {"failed": [FailedFile(str(n), "/bad.py", "") for n in range(2)], "failures": 2},
-    "in the report but never enqueued": {"counted": dict.fromkeys(["/a.py", "/b.py", "/c.py"], NUMBERS)},
-    "failed but never enqueued": {"found": ["/a.py", "/b.py"]},
-    "done without ever being begun": {"runs": {"/a.py": 1, "/b.py": 1}},
-    "unreadable in the report": {"counted": {"/a.py": NUMBERS, "/b.py": None}},
-    "2 jobs failed, but there are 1 records": {"failures": 2},
-    "4 jobs were settled; it must be 5 to 6": {"processed": 4},
-    "7 jobs were settled; it must be 5 to 6": {"processed": 7},
-    "with other numbers than a second look gives": {"recounted": {"/a.py": count(b"x")}},
-    "failed, though they do parse": {"recounted": {"/bad.py": NUMBERS}},
-}
-
-
-@pytest.mark.parametrize(("says", "other"), WRONG.items(), ids=list(WRONG))
-def test_each_number_that_is_wrong_is_named(says: str, other: dict[str, Any]) -> None:
-    assert says in "\n".join(report.problems(facts(**other)))
-
-
-def test_the_sums() -> None:
-    sums = report.fold({"/b.py": NUMBERS, "/a.py": count(b"import os"), "/unreadable.py": None})
-    assert (sums.files, sums.lines, sums.functions, sums.classes, sums.imports) == (2, 15, 3, 1, 7)
-    assert sums.top == [("os", 2), ("json", 1), ("re", 1)]
-    assert sums.longest == ("/b.py", "long", 3)
-    assert report.fold({}).longest == ("", "", 0)
-
-
-def test_the_commands_name_the_server_and_a_failure() -> None:
-    failed = [FailedFile("id-1", "/bad.py", "")]
-    assert report.commands("redis://127.0.0.1:1/0", failed) == [
-        f"RESQUE_REDIS_URL=redis://127.0.0.1:1/0 resque failed {words}" for words in ("ls", "show id-1", "retry id-1")
-    ]
-    assert report.commands("unix:///s?db=0", []) == ["RESQUE_REDIS_URL='unix:///s?db=0' resque failed ls"]
-
-
 # the whole ---------------------------------------------------------------------------------------------------------
 
 
@@ -297,12 +236,12 @@ def test_it_counts_every_file_once_and_leaves_nothing(demo: Callable[..., Runnin
     killed = running.found(r"of 300 files: killed worker process (\d+) with SIGKILL")
     successor = running.found(r"Process (\d+) took its place")
     assert killed != successor
-    assert "back in their queues after" in running.output
+    assert "nothing was left in its hands after" in running.output
     counted, failed = int(running.found(r"300 files found = (\d+) counted")), int(running.found(r"\+ (\d+) failed"))
     assert counted + failed == 300
     assert f"every file exactly once, despite the kill of process {killed}" in running.output
     assert running.found(r"([\d,]+) jobs/s")
-    assert f"{failed} files really failed" in running.output
+    assert f"{report.files(failed)} really failed" in running.output
     assert "The server, the workers and the folder are gone." in running.output
     assert not running.folder.exists()
     assert running.strangers() == []

@@ -17,6 +17,8 @@ from resque.dev.demo.watch import FailedFile
 
 _TOP = 10
 _EXAMPLES = 5
+_BORDERS = 8
+_LEAST_OF_AN_ERROR = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +114,12 @@ def _named(what: str, paths: Iterable[str]) -> Iterator[str]:
     every = sorted(paths)
     if every:
         more = f" and {len(every) - _EXAMPLES:,} more" if len(every) > _EXAMPLES else ""
-        yield f"{len(every):,} {'file' if len(every) == 1 else 'files'} {what}: {', '.join(every[:_EXAMPLES])}{more}"
+        yield f"{files(len(every))} {what}: {', '.join(every[:_EXAMPLES])}{more}"
+
+
+def files(number: int) -> str:
+    """1 file, 2 files."""
+    return f"{number:,} {'file' if number == 1 else 'files'}"
 
 
 def sums_table(sums: Sums) -> Table:
@@ -134,12 +141,13 @@ def modules_table(sums: Sums) -> Table:
     return table
 
 
-def failures_table(failed: Sequence[FailedFile]) -> Table:
-    """The first five failures."""
+def failures_table(failed: Sequence[FailedFile], width: int) -> Table:
+    """The first five failures, on lines of `width` columns: errors are cut (`resque failed show` has all of each)."""
     table = _table("file", "error")
-    table.columns[1].no_wrap = True  # cut at the edge of the terminal; `resque failed show` has all of it
-    for each in failed[:_EXAMPLES]:
-        table.add_row(short(each.path), each.error.replace("\n", " "))
+    shown = [(short(each.path), each.error.replace("\n", " ")) for each in failed[:_EXAMPLES]]
+    room = max(_LEAST_OF_AN_ERROR, width - _BORDERS - max((len(file) for file, _ in shown), default=0))
+    for file, error in shown:
+        table.add_row(file, error if len(error) <= room else f"{error[: room - 1]}…")
     if len(failed) > _EXAMPLES:
         table.add_row(f"… and {len(failed) - _EXAMPLES:,} more", "")
     return table
@@ -154,5 +162,5 @@ def commands(url: str, failed: Sequence[FailedFile]) -> list[str]:
 def _table(*columns: str) -> Table:
     table = Table(show_header=bool(columns), box=SIMPLE)
     for column in columns:
-        table.add_column(column, overflow="ellipsis")
+        table.add_column(column, overflow="fold")
     return table

@@ -69,7 +69,7 @@ class _Demo:
             stack.enter_context(self._server)
             app = Resque(self._server.url)
             stack.callback(app.close)
-            self._step(f"A server of its own: {self._server.version()} at {app.settings.redis_url}, with an AOF.")
+            self._step(f"A server of its own, with an AOF: {self._server.version()} at {app.settings.redis_url}")
             self._say(f"Its folder: {self._server.folder}")
             found = self._enqueue(app, limit)
             watch = stack.enter_context(closing(Watch(app)))
@@ -131,8 +131,8 @@ class _Demo:
     def _kill(self, workers: Workers, watch: Watch, done: int, total: int) -> Kill:
         kill = workers.kill_one(watch)
         self._step(f"Half way, at {done:,} of {total:,} files: killed worker process {kill.pid} with SIGKILL.")
-        jobs = "1 job" if kill.held == 1 else f"{kill.held} jobs"
-        self._say(f"It held {jobs}; all of them were back in their queues after {kill.recovered * 1000:,.0f} ms.")
+        held = f"It held {kill.held} {'job' if kill.held == 1 else 'jobs'}"
+        self._say(f"{held}; nothing was left in its hands after {kill.recovered * 1000:,.0f} ms.")
         self._say(f"Process {kill.successor} took its place after {kill.replaced * 1000:,.0f} ms. On it goes.")
         return kill
 
@@ -170,10 +170,10 @@ class _Demo:
         return wrong
 
     def _show_failed(self, facts: report.Facts) -> None:
-        self._step(f"{len(facts.failed):,} files really failed: Python sources that this Python cannot parse.")
+        self._step(f"{report.files(len(facts.failed))} really failed: sources that this Python cannot parse.")
         if not facts.failed:
             return
-        self._console.print(report.failures_table(facts.failed))
+        self._console.print(report.failures_table(facts.failed, self._console.width))
         stays = self._stay or self._server.keep
         self._say(
             "Look at them and retry them:" if stays else "With --keep, this would show and retry them afterwards:"

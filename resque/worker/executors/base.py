@@ -7,69 +7,72 @@ Redis, deciding what becomes of the job (jobs/outcome.py).
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from uuid_utils import uuid7
-
-from resque import clock
+from resque.clock import boottime
 from resque.errors import UnknownJob, Unreadable
-from resque.jobs import context
+from resque.jobs.context import current
 from resque.jobs.outcome import Interrupted, Raised, Returned
 from resque.jobs.registry import Registry
-from resque.payload import codec
+from resque.payload.codec import decode, read_own
 from resque.worker.hand import Entry
-from resque.worker.ledger import Page
+from resque.worker.ledger import Page, mark_of
 
 HELD_TOO_LONG = 5.0
 _RETURNED = Returned()
 _HELD = Interrupted("it was held for so long that the lease may be lost")
 
-_set_current = context.current.set
+set_current = current.set
+"""What `current_job()` tells; a runner sets it to None before it waits."""
 
 Await = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 class Performer:
-    """Runs one entry after another.
+    """Runs one entry after another, for one runner.
 
     1. Marks the start in the ledger, before the payload is read: one that kills its reader is known.
     2. Opens the payload and looks the job up by its exact name. For an unreadable or unknown one no user code runs.
     3. Calls perform, with the job as `current_job()`.
     4. Writes on the entry how it ended and how long it ran.
+
+    This is the path of every job: what is written out here is written out because a call costs as much as the work.
     """
 
-    def __init__(self, registry: Registry, page: Page) -> None:
+    def __init__(self, registry: Registry, page: Page, runner: int, run_coroutine: Await) -> None:
         self._find = registry.find
-        self._page = page
+        self._marks = page.marks
+        self._since = page.since
+        self._runner = runner
+        self._run_coroutine = run_coroutine
 
-    def perform(self, entry: Entry, runner: int, run_coroutine: Await) -> bool:
+    def perform(self, entry: Entry) -> bool:
         """Run it. False when it must run alone and was not meant to: nothing has happened then."""
-        started = clock.boottime()
+        started = boottime()
         if started - entry.reserved_at > HELD_TOO_LONG:  # a suspended machine: somebody else may have it by now
             entry.ended = _HELD
             return True
         entry.started_at = started
-        self._page.start(runner, entry.raw, started)
+        self._since[self._runner] = started
+        self._marks[self._runner] = mark_of(entry.raw)
         try:
-            payload = entry.payload = codec.decode(entry.raw)
-            entry.id = payload.id or str(uuid7())
+            entry.payload = payload = read_own(entry.raw) or decode(entry.raw)
             definition = self._find(payload.job)
             if definition is None:
                 raise UnknownJob(_unknown(payload.job))
             if definition.alone and not entry.alone:
                 return False
             entry.job = definition.name
-            _set_current(entry)
+            set_current(entry)
             result = definition.invoke(payload.args, payload.kwargs)
             if definition.is_async:
-                run_coroutine(result)
+                self._run_coroutine(result)
             entry.ended = _RETURNED
         except Unreadable as error:
             entry.ended = Raised(error.with_traceback(None))
         except BaseException as error:  # SystemExit and KeyboardInterrupt of a job are that job's failure
             entry.ended = Raised(error)
         finally:
-            _set_current(None)
-            self._page.end(runner)
-        entry.seconds = clock.boottime() - started
+            self._marks[self._runner] = 0
+        entry.seconds = boottime() - started
         return True
 
 

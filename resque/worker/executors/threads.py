@@ -12,23 +12,25 @@ from collections.abc import Coroutine
 from queue import SimpleQueue
 from typing import Any
 
-from resque.worker.executors.base import Performer
+from resque.jobs.registry import Registry
+from resque.worker.executors.base import Performer, set_current
 from resque.worker.hand import Hand
+from resque.worker.ledger import Page
 
 
 class Runner:
     """Takes jobs from the hand, one after another, until it is told to stop."""
 
-    def __init__(self, number: int, hand: Hand, performer: Performer) -> None:
+    def __init__(self, number: int, hand: Hand, registry: Registry, page: Page) -> None:
         self._number = number
         self._hand = hand
-        self._performer = performer
+        self._perform = Performer(registry, page, number, self._run_coroutine).perform
         self._gate: SimpleQueue[bool] = SimpleQueue()
         self._coroutines: asyncio.Runner | None = None
 
     def run(self) -> None:
         """The runner's life."""
-        hand, perform = self._hand, self._performer.perform
+        hand, perform = self._hand, self._perform
         take, ended, unstarted = hand.unstarted.popleft, hand.ended.append, hand.unstarted
         current, number = hand.current, self._number
         while True:
@@ -41,7 +43,7 @@ class Runner:
             if len(unstarted) == hand.low:
                 hand.wake()
             current[number] = entry
-            if perform(entry, number, self._run_coroutine):
+            if perform(entry):
                 current[number] = None
                 ended(entry)
             else:
@@ -57,6 +59,7 @@ class Runner:
     def _wait(self) -> bool:
         """Wait for work; False = stop. The gate is listed before the second look, or a wake-up could be missed."""
         hand = self._hand
+        set_current(None)
         hand.wake()
         hand.idle.append(self._gate)
         if hand.unstarted:
@@ -77,9 +80,9 @@ class Runner:
 class Threads:
     """All runners of a process."""
 
-    def __init__(self, count: int, hand: Hand, performer: Performer) -> None:
+    def __init__(self, count: int, hand: Hand, registry: Registry, page: Page) -> None:
         hand.current[:] = [None] * count
-        self._runners = [Runner(number, hand, performer) for number in range(count)]
+        self._runners = [Runner(number, hand, registry, page) for number in range(count)]
         self._threads = [
             threading.Thread(target=runner.run, name=f"resque-runner-{number}", daemon=True)
             for number, runner in enumerate(self._runners)

@@ -1,0 +1,1 @@
+"""Tests of admin/: against real servers, in both wires."""

@@ -1,0 +1,1 @@
+"""Tests of resque/worker/executors/."""
