@@ -12,8 +12,10 @@ from resque.dev.server import Server
 def main() -> int:
     """Start, print the URL, wait for INT or TERM, clean up."""
     waited = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, waited)
     with Server() as server:
+        signal.pthread_sigmask(
+            signal.SIG_BLOCK, waited
+        )  # after the start: the server would inherit it and hear no TERM
         print(f"export RESQUE_REDIS_URL={server.url}", flush=True)
         sys.stderr.write("a private Valkey is running; its data goes with it at Ctrl-C\n")
         signal.sigwait(waited)

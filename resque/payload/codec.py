@@ -61,8 +61,10 @@ def encode(job: str, args: list[Any] | tuple[Any, ...], kwargs: dict[str, Any], 
     return raw
 
 
-def decode(raw: bytes) -> Payload:
+def decode(raw: bytes, *, ruby: bool = False) -> Payload:
     """Read a payload that anybody may have pushed. Raises Unreadable (has .reason), whatever the bytes, nothing else.
+
+    `ruby`: also take args that are no list, as Ruby's Resque does.
 
     Fields that are not ours mean nothing; so do `meta`, `sig` and `tries` of another shape than ours.
 
@@ -70,7 +72,7 @@ def decode(raw: bytes) -> Payload:
     [1]
     """
     payload = read_own(raw)
-    return payload if payload is not None else _decode_foreign(raw)
+    return payload if payload is not None else _decode_foreign(raw, ruby)
 
 
 def tries_of(raw: bytes) -> Tries:
@@ -129,9 +131,9 @@ def read_own(raw: bytes) -> Payload | None:
     return payload if is_shallow(raw) and not may_hold_long_integer(raw) else None
 
 
-def read_any(head: bytes) -> Payload:
+def read_any(head: bytes, ruby: bool = False) -> Payload:
     """The careful path of `decode`, for bytes without a trailer. Raises Unreadable, nothing else."""
-    fields = careful(head)
+    fields = careful(head, ruby=ruby)
     kwargs = fields.get("kwargs")
     if kwargs is not None and not isinstance(kwargs, dict):
         raise Unreadable("kwargs is not an object")
@@ -151,15 +153,15 @@ def _encode_converted(job: str, args: Iterable[Any], kwargs: dict[str, Any], met
     return _encode(Payload(job, plain_args, plain_kwargs, meta))
 
 
-def _decode_foreign(raw: bytes) -> Payload:
+def _decode_foreign(raw: bytes, ruby: bool) -> Payload:
     if len(raw) > MAX_BYTES + TRAILER_BYTES:  # before anything looks at it
         raise Unreadable(f"{len(raw)} bytes; the limit is {MAX_BYTES}")
     head, tries = split(raw)
     if tries is None:
-        return read_any(raw)
+        return read_any(raw, ruby)
     if split(head)[1] is not None:
         raise Unreadable("duplicate key 'tries'")
-    payload = read_own(head) or read_any(head)
+    payload = read_own(head) or read_any(head, ruby)
     return Payload(payload.job, payload.args, payload.kwargs, payload.meta, payload.sig, tries)
 
 

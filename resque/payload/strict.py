@@ -29,15 +29,17 @@ _ALL_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _LONG_INTEGER = b"0" * (MAX_DIGITS + 1)
 
 
-def careful(raw: bytes) -> dict[str, Any]:
+def careful(raw: bytes, *, ruby: bool = False) -> dict[str, Any]:
     """The JSON object in `raw`, with a good "class" and with "args" as a list. Raises Unreadable, nothing else.
+
+    `ruby`: take what Ruby's Resque takes as args: an object becomes its pairs, a string or number the one argument.
 
     >>> careful(b' {"args": null, "class": "Echo"} ')
     {'args': [], 'class': 'Echo'}
     """
     # A parser that catches only JSON errors dies on real inputs: deep nesting, bad UTF-8 and huge numbers raise others.
     try:
-        return _object(raw)
+        return _object(raw, ruby)
     except Unreadable:
         raise
     except UnicodeDecodeError as error:
@@ -76,7 +78,7 @@ def may_hold_long_integer(raw: bytes) -> bool:
     return _LONG_INTEGER in raw.translate(_ALL_ZERO)
 
 
-def _object(raw: bytes) -> dict[str, Any]:
+def _object(raw: bytes, ruby: bool) -> dict[str, Any]:
     if len(raw) > MAX_BYTES:
         raise Unreadable(f"{len(raw)} bytes; the limit is {MAX_BYTES}")
     text = raw.decode()
@@ -89,10 +91,10 @@ def _object(raw: bytes) -> dict[str, Any]:
         raise Unreadable(f"not a JSON object but {_kind(value)}")
     if "\\u" in text:  # the text is UTF-8, so only an escape can make a lone surrogate
         _refuse_surrogates(value)
-    return _with_class_and_args(value)
+    return _with_class_and_args(value, ruby)
 
 
-def _with_class_and_args(value: dict[str, Any]) -> dict[str, Any]:
+def _with_class_and_args(value: dict[str, Any], ruby: bool) -> dict[str, Any]:
     name = value.get("class")
     if not isinstance(name, str):
         raise Unreadable(f"class is {_kind(name)}, not a job's name" if "class" in value else "no class")
@@ -100,9 +102,18 @@ def _with_class_and_args(value: dict[str, Any]) -> dict[str, Any]:
         raise Unreadable(f"class is {name[:60]!a}; a job's name is a letter or _, then letters, digits and _.:")
     if value.get("args") is None:
         value["args"] = []
+    elif ruby:
+        value["args"] = _splatted(value["args"])
     elif not isinstance(value["args"], list):
         raise Unreadable(f"args is {_kind(value['args'])}, not a list")
     return value
+
+
+def _splatted(args: Any) -> list[Any]:
+    """What Ruby's `perform(*args)` makes of args that are no list: pairs of an object, anything else as it is."""
+    if isinstance(args, dict):
+        return [[key, value] for key, value in args.items()]
+    return args if isinstance(args, list) else [args]
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

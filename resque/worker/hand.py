@@ -78,6 +78,8 @@ class Hand:
         self.idle: deque[SimpleQueue[bool]] = deque()
         self.current: list[Entry | None] = []
         """What each runner runs; a runner writes its own place only."""
+        self.is_ruby = False
+        """Whether payloads are read as Ruby reads them: known once the namespace is."""
         self.low = 0
         """A runner that leaves so many unstarted wakes the loop, which fetches more before they run out."""
         self.unsettled: list[Entry] = []

@@ -117,6 +117,7 @@ class Worker:
         if isinstance(wire, StoreError):
             raise wire
         self._keys = Keys(self._settings.prefix, wire)
+        self._hand.is_ruby = wire == "ruby"
         self._turn.use(self._keys)
         self._intake.use(self._keys)
         await self._turn.tell(self._view.register(self._keys))

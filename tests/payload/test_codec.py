@@ -344,3 +344,22 @@ def test_a_payload_without_meta_has_the_id_of_its_trailer() -> None:
 def test_a_bare_payload_has_no_id_and_is_at_its_first_attempt() -> None:
     back = decode(b'{"class":"E","args":[]}')
     assert (back.id, back.attempt, back.crashes) == (None, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (b'{"a":1}', [["a", 1]]),
+        (b'"str"', ["str"]),
+        (b"5", [5]),
+        (b"null", []),
+        (b'[1,"x"]', [1, "x"]),
+    ],
+)
+def test_the_ruby_wire_takes_what_ruby_takes_as_args(args: bytes, expected: list[object]) -> None:
+    """As golden 61 shows it: an object is splatted into pairs, a string is one argument; otherwise they are refused."""
+    raw = b'{"class":"Boom","args":' + args + b"}"
+    assert decode(raw, ruby=True).args == expected
+    if args[:1] not in b"[n":
+        with pytest.raises(Unreadable, match="not a list"):
+            decode(raw)

@@ -90,3 +90,12 @@ def test_a_plain_job_pushed_by_hand_into_an_unknown_queue_runs(team: Team) -> No
     assert not team.redis.sismember("resque:queues", "bad")
     team.redis.execute_command("LPUSH", "resque:queue:bad", '{"class":"Echo","args":[123]}')
     wait_for(lambda: int(team.redis.get("echoed") or 0) == 1, 5, "it runs")
+
+
+def test_args_as_ruby_takes_them(team_of: Callable[..., Team]) -> None:
+    """In the ruby wire an object or a string as args is no reason to fail."""
+    team = team_of(processes=1, queues="bad", wire="ruby")
+    for args in (b'{"a":1}', b'"str"', b"null"):
+        team.redis.rpush("resque:queue:bad", b'{"class":"Echo","args":' + args + b"}")
+    wait_for(lambda: int(team.redis.get("echoed") or 0) == 3, 5, "all run")
+    assert not team.failed()

@@ -302,9 +302,7 @@ def test_reconcile_leaves_other_queues_alone(hand: Hand) -> None:
 
 
 @pytest.mark.parametrize("first", ["done", "released"])
-def test_a_released_twin_goes_before_one_that_is_done(
-    hand: Hand, first: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_released_twin_goes_before_one_that_is_done(hand: Hand, first: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a pipeline that broke half way, the done one was settled and the released one was not: one is listed.
 
     It must be released again. Settled as done again, the job that has never run would be gone.

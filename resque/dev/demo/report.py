@@ -145,11 +145,11 @@ def failures_table(failed: Sequence[FailedFile], width: int) -> Table:
     """The first five failures, on lines of `width` columns: errors are cut (`resque failed show` has all of each)."""
     table = _table("file", "error")
     shown = [(short(each.path), each.error.replace("\n", " ")) for each in failed[:_EXAMPLES]]
+    if len(failed) > _EXAMPLES:
+        shown.append((f"… and {len(failed) - _EXAMPLES:,} more", ""))
     room = max(_LEAST_OF_AN_ERROR, width - _BORDERS - max((len(file) for file, _ in shown), default=0))
     for file, error in shown:
         table.add_row(file, error if len(error) <= room else f"{error[: room - 1]}…")
-    if len(failed) > _EXAMPLES:
-        table.add_row(f"… and {len(failed) - _EXAMPLES:,} more", "")
     return table
 
 

@@ -13,7 +13,7 @@ from resque.jobs.context import current
 from resque.jobs.outcome import Interrupted, Raised, Returned
 from resque.jobs.registry import Registry
 from resque.payload.codec import decode, read_own
-from resque.worker.hand import Entry
+from resque.worker.hand import Entry, Hand
 from resque.worker.ledger import Page, mark_of
 
 HELD_TOO_LONG = 5.0
@@ -37,10 +37,11 @@ class Performer:
     This is the path of every job: what is written out here is written out because a call costs as much as the work.
     """
 
-    def __init__(self, registry: Registry, page: Page, runner: int, run_coroutine: Await) -> None:
+    def __init__(self, registry: Registry, page: Page, hand: Hand, runner: int, run_coroutine: Await) -> None:
         self._find = registry.find
         self._marks = page.marks
         self._since = page.since
+        self._hand = hand
         self._runner = runner
         self._run_coroutine = run_coroutine
 
@@ -54,7 +55,7 @@ class Performer:
         self._since[self._runner] = started
         self._marks[self._runner] = mark_of(entry.raw)
         try:
-            entry.payload = payload = read_own(entry.raw) or decode(entry.raw)
+            entry.payload = payload = read_own(entry.raw) or decode(entry.raw, ruby=self._hand.is_ruby)
             definition = self._find(payload.job)
             if definition is None:
                 raise UnknownJob(_unknown(payload.job))

@@ -24,7 +24,7 @@ class Runner:
     def __init__(self, number: int, hand: Hand, registry: Registry, page: Page) -> None:
         self._number = number
         self._hand = hand
-        self._perform = Performer(registry, page, number, self._run_coroutine).perform
+        self._perform = Performer(registry, page, hand, number, self._run_coroutine).perform
         self._gate: SimpleQueue[bool] = SimpleQueue()
         self._coroutines: asyncio.Runner | None = None
 
