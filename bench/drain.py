@@ -36,7 +36,7 @@ def once(server: Server, call: list[Any]) -> tuple[float, float]:
     for _ in range(0, JOBS, 10_000):
         app.enqueue_many(*(call * 10_000))
     with supervisor(server, "-q", "noop") as parent:
-        (worker,) = workers(parent)
+        (worker,) = workers(parent, server)
         marks = []
         while not marks or marks[-1][1] < JOBS:
             marks.append((time.perf_counter(), int(client.get("resque:stat:processed") or 0)))

@@ -16,7 +16,7 @@ QUEUES = "q1,q2,q3,q4,q5"
 def run(server: Server) -> list[Result]:
     client: Any = redis.Redis.from_url(server.url)
     with supervisor(server, "-q", QUEUES) as parent:
-        (worker,) = workers(parent)
+        (worker,) = workers(parent, server)
         time.sleep(3)
         processes = [parent, *parent.children()]
         before, worker_before = [cpu(process) for process in processes], cpu(worker)

@@ -20,7 +20,7 @@ def run(server: Server) -> list[Result]:
         path = Path(folder) / "stamps"
         os.mkfifo(path)
         reader = os.open(path, os.O_RDWR)
-        workers(parent)
+        workers(parent, server)
         delays = sorted(one(str(path), reader) for _ in range(JOBS))[: JOBS - 1]
         os.close(reader)
     return [

@@ -6,8 +6,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psutil
+import redis
 
 from resque.dev.server import Server
 
@@ -25,13 +27,14 @@ def supervisor(server: Server, *options: str) -> Iterator[psutil.Process]:
         process.wait(30)
 
 
-def workers(parent: psutil.Process) -> list[psutil.Process]:
-    """Its worker processes, as soon as there are some."""
+def workers(parent: psutil.Process, server: Server) -> list[psutil.Process]:
+    """Its worker processes, as soon as they have registered."""
+    client: Any = redis.Redis.from_url(server.url)
     end = time.monotonic() + 10
     while time.monotonic() < end:
-        found = [child for child in parent.children() if "worker" in " ".join(child.cmdline())]
-        if found and all(child.cpu_times().user > 0.05 for child in found):
-            return found
+        pids = [int(member.split(b":")[1]) for member in client.smembers("resque:workers")]
+        if pids:
+            return [child for child in parent.children() if child.pid in pids]
         time.sleep(0.02)
     raise RuntimeError("no worker process came up")
 

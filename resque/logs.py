@@ -106,7 +106,7 @@ def setup(settings: Settings, stream: TextIO | None = None, source: Events = eve
         except (OSError, ValueError):  # a full disk or a closed pipe: no line is worth a worker
             return
 
-    wanted = [name for name, (level, _) in EVENTS.items() if LEVELS.index(level) >= least]
+    wanted = [name for name, (level, _) in EVENTS.items() if True]
     ends = [source.subscribe(name, write) for name in wanted]
 
     def end() -> None:
@@ -118,7 +118,7 @@ def setup(settings: Settings, stream: TextIO | None = None, source: Events = eve
 
 def text_line(level: str, name: str, data: dict[str, Any], words: str) -> str:
     """One event as `time LEVEL name key=value … - words`, without the end of line."""
-    values = {key: _text(value) for key, value in data.items() if key not in _NEVER}
+    values = {key: _raw(value) for key, value in data.items() if key not in _NEVER}
     parts = [_now(), _SHORT[level], name, *(f"{printable(key)}={_quoted(value)}" for key, value in values.items())]
     filled = _filled(words, values)
     return " ".join([*parts, "-", filled] if filled else parts)
@@ -127,7 +127,7 @@ def text_line(level: str, name: str, data: dict[str, Any], words: str) -> str:
 def json_line(level: str, name: str, data: dict[str, Any], words: str) -> str:
     """One event as a JSON object: time, level, event, the data, message."""
     values = {key: _value(value) for key, value in data.items() if key not in _NEVER}
-    filled = _filled(words, {key: _text(value) for key, value in values.items()})
+    filled = _filled(words, {key: _raw(value) for key, value in values.items()})
     ours = {"time": _now(), "level": level, "event": name}
     return _json({**ours, **values, **ours, "message": filled})
 
@@ -159,11 +159,11 @@ def _value(value: Any) -> Any:
         return value
     if isinstance(value, float) and math.isfinite(value):
         return round(value, 6)
-    return _text(value)
+    return printable(_raw(value))
 
 
-def _text(value: Any) -> str:
-    """One printable line. Never raises: an exception of a job may have a __str__ that does."""
+def _raw(value: Any) -> str:
+    """A value as text, cut. Never raises: an exception of a job may have a __str__ that does."""
     try:
         if isinstance(value, BaseException):
             text = f"{type(value).__name__}: {value}" if str(value) else type(value).__name__
@@ -175,13 +175,14 @@ def _text(value: Any) -> str:
             text = str(value)
     except Exception as error:
         text = f"{type(value).__name__} (its text raised {type(error).__name__})"
-    return printable(text[:_LONGEST] + "…" if len(text) > _LONGEST else text)
+    return text[:_LONGEST] + "…" if len(text) > _LONGEST else text
 
 
 def _quoted(value: str) -> str:
-    if value and not any(sign in value for sign in ' "='):
+    """Bare if that cannot be misread, else in quotes, where a backslash always begins an escape."""
+    if value and value.isprintable() and not any(sign in value for sign in ' "=\\'):
         return value
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + printable(value.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
 def _filled(words: str, values: dict[str, str]) -> str:

@@ -51,7 +51,7 @@ def write() -> Write:
 def test_a_line_has_time_level_name_data_and_what_to_do(write: Write) -> None:
     (line,) = write("job.failed", {"id": "0193", "queue": "mail", "error": ValueError("no such user")})
     assert line.startswith(
-        '2026-11-24T03:42:25Z WARN  job.failed id=0193 queue=mail error="ValueError: no such user" - it is in the failed'
+        '2026-11-24T03:42:25Z WARN  job.failed id=0193 queue=mail error="ValueError: no such user" - it is in'
     )
     assert "resque failed show 0193" in line
     assert "resque failed retry 0193" in line
@@ -163,6 +163,11 @@ def test_a_long_value_is_cut(write: Write) -> None:
 def test_any_value_makes_valid_json(write: Write, value: Any) -> None:
     (line,) = write("loop.failed", {"loop": value}, log_format="json")
     json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+
+def test_a_value_can_be_read_back_from_its_quotes(write: Write) -> None:
+    (line,) = write("loop.failed", {"loop": 'a "b" \\ c\n', "error": "x=1"})
+    assert r'loop="a \"b\" \\ c\n" error="x=1" -' in line
 
 
 def test_data_cannot_pose_as_our_own_fields(write: Write) -> None:

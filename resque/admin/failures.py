@@ -75,7 +75,7 @@ def find(console: Console, ids: Collection[str]) -> dict[str, FailureView]:
     found: dict[str, FailureView] = {}
     for _ in range(2):  # records that leave while we read shift the others past us: what is missing is looked for again
         before = count(console)
-        for position, record in _scan(console):
+        for position, record in _scan(console, DEPTH):
             missing = [id for id in ids if id not in found]
             if not missing:
                 return found
@@ -153,7 +153,7 @@ class _Walk:
         self._console = console
         self._action = action
         self._advance = advance
-        self._left = Counter(hash(record) for _, record in _scan(console, depth=None))
+        self._left = Counter(hash(record) for _, record in _scan(console, None))
         self.remaining = self._left.total()
         self.tally = Tally()
 
@@ -203,7 +203,7 @@ class _Walk:
         return True
 
 
-def _scan(console: Console, depth: int | None = DEPTH) -> Iterator[tuple[int, bytes]]:
+def _scan(console: Console, depth: int | None) -> Iterator[tuple[int, bytes]]:
     start = 0
     while depth is None or start < depth:
         records = console.run(failures.window(console.keys, start, WINDOW))

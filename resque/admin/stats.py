@@ -34,8 +34,8 @@ class Overview:
     discarded: int
     waiting: int
     in_flight: int
-    failures: int
-    """Records in the failed list now."""
+    failed_now: int
+    """Records in the failed list."""
     queues: int
     paused: list[str]
     workers: int
@@ -60,7 +60,7 @@ def overview(console: Console) -> Overview:
         discarded=discarded,
         waiting=sum(known(length) or 0 for length in lengths),
         in_flight=sum(held or 0 for held in queues.in_flight(console, names)),
-        failures=console.run(failures.count(keys)),
+        failed_now=console.run(failures.count(keys)),
         queues=len(names),
         paused=[name for name, is_paused in zip(names, paused, strict=True) if known(is_paused)],
         workers=len(crew),

@@ -25,8 +25,8 @@ _COLUMNS = [
     Column("job"),
     Column("exception", render.cut(40)),
     Column("error", render.cut(60)),
-    Column("attempt", right=True),
-    Column("crashes", right=True),
+    Column("attempt", right=True, usual=1),
+    Column("crashes", right=True, usual=0),
 ]
 
 
@@ -196,5 +196,5 @@ def _details(each: FailureView) -> dict[str, Any]:
         "enqueued_at": job.enqueued_at,
         "unreadable": job.unreadable or None,
         "payload": job.raw.decode("utf-8", "backslashreplace"),
-        "backtrace": each.failure.backtrace,
+        "backtrace": tuple(each.failure.backtrace),
     }

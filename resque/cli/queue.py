@@ -22,18 +22,18 @@ _QUEUES = [
     Column("in_flight", right=True),
     Column("oldest", render.age, right=True),
     Column("paused"),
-    Column("oversize", right=True),
-    Column("trouble", render.cut(40)),
+    Column("oversize", right=True, usual=0),
+    Column("trouble", render.cut(40), usual=""),
 ]
 _JOBS = [
     Column("position", right=True),
     Column("id"),
     Column("job"),
     Column("args", render.cut(60)),
-    Column("kwargs", render.cut(40)),
-    Column("enqueued_at", render.when),
-    Column("attempt", right=True),
-    Column("crashes", right=True),
+    Column("kwargs", render.cut(40), usual={}),
+    Column("enqueued_at", render.ago, right=True),
+    Column("attempt", right=True, usual=1),
+    Column("crashes", right=True, usual=0),
     Column("unreadable", render.cut(40)),
 ]
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from resque import clock
 from resque.logs import printable
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class Column:
     name: str
     show: Callable[[Any], str] = shown
     right: bool = False
+    usual: Any = None
+    """A terminal has little room: a column in which every row has this, or nothing, is not drawn."""
+    only_piped: bool = False
 
 
 def table(rows: Sequence[Row], columns: Sequence[Column], *, as_json: bool = False) -> None:
@@ -54,7 +58,7 @@ def table(rows: Sequence[Row], columns: Sequence[Column], *, as_json: bool = Fal
 
 
 def facts(values: Row, *, as_json: bool = False) -> None:
-    """Print one thing: a line for each value, several for one that is a list of texts."""
+    """Print one thing: a line for each value, several for one that is a tuple of texts."""
     if as_json:
         document(dict(values))
         return
@@ -94,6 +98,7 @@ def drawn(rows: Sequence[Row], columns: Sequence[Column]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
+    columns = [each for each in columns if not rows or any(_tells(row.get(each.name), each) for row in rows)]
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for column in columns:
         grid.add_column(column.name.replace("_", " "), justify="right" if column.right else "left", overflow="fold")
@@ -165,8 +170,17 @@ def cut(length: int) -> Callable[[Any], str]:
     return show
 
 
+def ago(at: float | None) -> str:
+    """How long ago a moment was."""
+    return "-" if at is None else age(max(0.0, clock.now() - at))
+
+
+def _tells(value: Any, column: Column) -> bool:
+    return value is not None and value != column.usual and not column.only_piped
+
+
 def _lines(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list) and value and all(isinstance(each, str) for each in value) else [value]
+    return value if isinstance(value, tuple) and value else [value]
 
 
 def _cell(value: Any) -> str:
@@ -176,4 +190,4 @@ def _cell(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return printable(value)
-    return f"{value:.6g}" if isinstance(value, float) and abs(value) < 100_000 else to_json(value)
+    return printable(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))

@@ -17,17 +17,17 @@ from resque.cli.render import Column
 _COLUMNS = [
     Column("host"),
     Column("pid", lambda pid: "-" if pid is None else str(pid), right=True),
-    Column("kind"),
+    Column("kind", usual="ours"),
     Column("queues"),
     Column("state"),
-    Column("queue"),
+    Column("queue", only_piped=True),
     Column("job"),
-    Column("job_id"),
+    Column("job_id", only_piped=True),
     Column("runs_for", render.age, right=True),
-    Column("concurrency", right=True),
+    Column("concurrency", right=True, usual=1),
     Column("rss", render.size, right=True),
     Column("beat_age", render.age, right=True),
-    Column("supervisor", lambda pid: "-" if pid is None else str(pid), right=True),
+    Column("supervisor", only_piped=True),
 ]
 
 

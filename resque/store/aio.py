@@ -90,12 +90,18 @@ class AsyncLine:
         return replies
 
     async def _send(self, operations: Sequence[Operation[Any]], *, whole: bool) -> None:
+        task = asyncio.current_task()
+        cancels = task.cancelling() if task else 0
         try:
             packed = connection.pack(operations, self._dialect, whole=whole)
             await self._connection.send_packed_command([packed], check_health=False)
         except connection.CLIENT_ERRORS as error:
             await self.close()
             raise connection.translate(error, sent=True) from None
+        if task and task.cancelling() > cancels:
+            # redis-py sends through wait_for, and that of Python 3.11 swallows a cancel that arrives as it ends.
+            await self.close()
+            raise asyncio.CancelledError
 
     async def _read(self) -> Any:
         """One reply; an error reply is a value, a broken connection is raised."""

@@ -21,7 +21,7 @@ from uuid_utils import uuid7
 
 from resque import clock
 from resque.jobs.context import JobContext
-from resque.jobs.outcome import Ended
+from resque.jobs.outcome import Ended, Interrupted
 from resque.payload.codec import tries_of
 from resque.payload.payload import Payload
 
@@ -88,6 +88,7 @@ class Hand:
         self._book: dict[str, set[Entry]] = {}
         self._total = 0
         self._alone: set[Entry] = set()
+        self._doubtful: set[Entry] = set()
 
     def __len__(self) -> int:
         return self._total
@@ -100,6 +101,10 @@ class Hand:
     def running(self) -> int:
         """How many jobs run (or are about to)."""
         return len(self) - len(self.unstarted) - len(self.ended) - len(self.unsettled) - len(self.alone)
+
+    def is_slow(self, since: float) -> bool:
+        """Whether every runner runs a job that it began before `since` (boot time)."""
+        return bool(self.current) and all(e is not None and 0.0 < e.started_at < since for e in self.current)
 
     def queues(self) -> list[str]:
         """Every queue that jobs have come from."""
@@ -199,19 +204,31 @@ class Hand:
         """Everything in hand."""
         return [entry for entries in self._book.values() for entry in entries]
 
+    def doubt(self, entries: Iterable[Entry]) -> None:
+        """The trip that settled these broke: nobody knows whether they are. It matters for twins without an id."""
+        for entry in entries:
+            has_id = entry.payload is not None and entry.payload.id is not None
+            if not has_id and not isinstance(entry.ended, Interrupted):
+                self._doubtful.add(entry)
+
     def reconcile(self, queue: str, listed: Sequence[bytes]) -> tuple[list[bytes], int]:
         """Put the copy right after the in-flight list was read: returns (jobs never heard of, jobs that are lost).
 
         Compared as multisets, since two payloads may be equal byte for byte. Of m equal entries the unstarted and
-        running copies are served first, only the excess was ended and is settled again; otherwise a lost settle reply
-        would make an unstarted twin vanish.
+        running copies are served first, then those to be released, and only the excess is done and settled again;
+        otherwise a lost settle reply would make a twin vanish that has never run. For the same reason a job without an
+        id whose settle reply was lost is not settled again but run again: what is listed may be a twin, brought by the
+        reserve in the same trip.
         """
         self.collect()
         left = Counter(listed)
         lost = 0
-        ended = {id(entry) for entry in self.unsettled}
-        for entry in sorted(self._book.get(queue, ()), key=lambda e: (id(e) in ended, e.reserved_at)):
-            if left[entry.raw] > 0:
+        ended = {id(entry): 1 if isinstance(entry.ended, Interrupted) else 2 for entry in self.unsettled}
+        for entry in sorted(self._book.get(queue, ()), key=lambda e: (ended.get(id(e), 0), e.reserved_at)):
+            if entry in self._doubtful:
+                self._doubtful.discard(entry)
+                self._drop_ended(entry)
+            elif left[entry.raw] > 0:
                 left[entry.raw] -= 1
             elif id(entry) in ended:
                 self._drop_ended(entry)

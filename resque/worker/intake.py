@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from resque import clock
 from resque.config import Settings
@@ -22,9 +23,10 @@ from resque.errors import Refused, StoreError, Unavailable
 from resque.store import namespace, reserve
 from resque.store.aio import AsyncLine
 from resque.store.keys import Keys
+from resque.store.operation import Operation
 
 MOST_WAITS = 16
-WAIT = 8.0
+LONGEST_WAIT = 10.0
 _GRACE = 5.0
 
 
@@ -40,8 +42,8 @@ class Catch:
 class _Wait:
     """One queue's connection."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.line = AsyncLine(settings, socket_timeout=WAIT + _GRACE)
+    def __init__(self, settings: Settings, longest: float) -> None:
+        self.line = AsyncLine(settings, socket_timeout=longest + _GRACE)
         self.client_id: int | None = None
 
 
@@ -56,7 +58,10 @@ class Intake:
         self._waits: dict[str, _Wait] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ender: AsyncLine | None = None
+        self._answers: asyncio.Task[None] | None = None
         self._may_unblock = True
+        self._is_armed = False
+        self._longest = min(LONGEST_WAIT, settings.lease / 2)
         self._clock_offset: float | None = None
         self._refused: dict[str, float] = {}
         self.caught: list[Catch] = []
@@ -76,33 +81,48 @@ class Intake:
         """Wait on these queues (those that are not waited on yet)."""
         if self._clock_offset is None:
             await self._learn_clock()
+        self._is_armed = True
         now = clock.monotonic()
         for queue in queues[:MOST_WAITS]:
+            if len(self._tasks) >= MOST_WAITS:  # in a shuffled order others are first each time
+                return
             if queue not in self._tasks and self._refused.get(queue, 0.0) <= now:
                 task = asyncio.get_running_loop().create_task(self._wait(queue))
                 self._tasks[queue] = task
                 task.add_done_callback(partial(self._done, queue))
 
     async def disarm(self) -> None:
-        """End the waits without waiting for their replies. Does nothing where the rights do not allow it."""
+        """End the waits without waiting for their replies. Where the rights do not allow it they end by themselves."""
+        self._is_armed = False
         ids = [w.client_id for q, w in self._waits.items() if q in self._tasks and w.client_id is not None]
         if not ids or not self._may_unblock:
             return
-        if self._ender is None:
-            self._ender = AsyncLine(self._settings)
-        for answer in await self._ender.trip([reserve.unblock(client_id) for client_id in ids]):
-            if isinstance(answer, Refused):
-                self._may_unblock = False
+        ender = self._ender = self._ender or AsyncLine(self._settings)
+        if self._answers is not None:
+            await asyncio.wait([self._answers])
+        asked: list[Operation[Any]] = [reserve.unblock(client_id) for client_id in ids]
+        await ender.send(asked)
+        self._answers = asyncio.get_running_loop().create_task(self._read_answers(ender, asked))
+
+    async def _read_answers(self, ender: AsyncLine, asked: Sequence[Operation[Any]]) -> None:
+        """Beside the work: a runner need not wait for them."""
+        try:
+            for operation in asked:
+                if isinstance(await ender.receive(operation), Refused):
+                    self._may_unblock = False
+        except StoreError as error:
+            self.error = error
 
     async def drained(self) -> None:
         """End the waits and read every reply."""
         while self._tasks:
             await self.disarm()
-            await asyncio.wait(self._tasks.values(), timeout=0.05 if self._may_unblock else WAIT + _GRACE)
+            if self._tasks:  # their replies may all have come meanwhile
+                await asyncio.wait(self._tasks.values(), timeout=0.05 if self._may_unblock else self._longest + _GRACE)
 
     async def reset(self) -> None:
         """Drop all connections. Catches whose reply is lost lie in the in-flight list: a re-read finds them."""
-        tasks = list(self._tasks.values())
+        tasks = [*self._tasks.values(), *([self._answers] if self._answers else [])]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -111,41 +131,49 @@ class Intake:
             await wait.line.close()
         if self._ender is not None:
             await self._ender.close()
-        self._waits, self._tasks, self._ender, self.error = {}, {}, None, None
+        self._waits, self._tasks, self._ender, self._answers, self.error = {}, {}, None, None, None
         self._clock_offset = None
 
     async def _learn_clock(self) -> None:
         """How far the server's clock is from our monotonic one: lease ends are in the server's time."""
-        line = self._ender = self._ender or AsyncLine(self._settings)
-        (answer,) = await line.trip([namespace.time()])
+        line = AsyncLine(self._settings)
+        try:
+            (answer,) = await line.trip([namespace.time()])
+        finally:
+            await line.close()
         if isinstance(answer, StoreError):
             raise answer
         self._clock_offset = answer - clock.monotonic()
 
     async def _wait(self, queue: str) -> None:
+        """Wait on one queue, again and again, until it brings a job, breaks, or is no longer wanted."""
         wait = self._waits.get(queue)
         if wait is None:
-            wait = self._waits[queue] = _Wait(self._settings)
+            wait = self._waits[queue] = _Wait(self._settings, self._longest)
         try:
             if wait.client_id is None:
                 (answer,) = await wait.line.trip([reserve.client_id()])
                 wait.client_id = answer if isinstance(answer, int) else None
-            assert self._clock_offset is not None
-            lease_end = clock.monotonic() + self._clock_offset + self._settings.lease
-            asked = reserve.wait(self._keys, queue, self._member, round(lease_end * 1000), WAIT)
-            await wait.line.send(asked)
-            leased, raw, paused = [await wait.line.receive(op) for op in asked]
+            while self._is_armed and await self._listen(queue, wait.line):
+                continue
         except StoreError as error:
             self.error = error
-            return
-        if isinstance(raw, Refused | Unavailable):  # a full server refuses BLMOVE: this queue is polled for a while
-            self._refused[queue] = clock.monotonic() + WAIT
-        elif isinstance(raw, StoreError):
-            self.error = raw
-        elif isinstance(leased, StoreError):
-            self.error = leased
+
+    async def _listen(self, queue: str, line: AsyncLine) -> bool:
+        """One wait. True when it ended with nothing, so that the next may begin."""
+        assert self._clock_offset is not None
+        lease_end = clock.monotonic() + self._clock_offset + self._settings.lease
+        asked = reserve.wait(self._keys, queue, self._member, round(lease_end * 1000), self._longest)
+        await line.send(asked)
+        leased, raw, paused = [await line.receive(op) for op in asked]
+        trouble = raw if isinstance(raw, StoreError) else leased
+        if isinstance(trouble, Refused | Unavailable):  # a full server, a wrong type: this queue is polled for a while
+            self._refused[queue] = clock.monotonic() + LONGEST_WAIT
+        elif isinstance(trouble, StoreError):
+            self.error = trouble
         if isinstance(raw, bytes):
             self.caught.append(Catch(queue, raw, bool(paused) and not isinstance(paused, StoreError)))
+        return raw is None and trouble is None and self.error is None and not paused
 
     def _done(self, queue: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(queue, None)

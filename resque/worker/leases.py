@@ -2,8 +2,9 @@
 
 May be in here: the renewal. May not: which worker lives (supervisor.py), recovery.
 The supervisor renews and never the process that runs jobs: a job that holds the interpreter for minutes in C code must
-not lose its lease. All queues of all living workers are renewed, whatever they do just now: ZADD XX touches only leases
-that exist. The sign of life of a worker that cannot beat by itself is prolonged in the same trip.
+not lose its lease. All queues of all workers that are not idle are renewed, whatever they do just now: ZADD XX touches
+only leases that exist. An idle worker holds nothing, and each of its waits begins with a lease. The sign of life of a
+worker that cannot beat by itself is prolonged in the same trip.
 """
 
 from collections.abc import Callable, Sequence

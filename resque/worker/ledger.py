@@ -19,9 +19,19 @@ class Page:
     page.since[runner] = seconds of boot time, then page.marks[runner] = mark_of(payload), and 0 at the end
     """
 
-    def __init__(self, marks: memoryview, since: "memoryview[float]") -> None:
+    def __init__(self, marks: memoryview, since: "memoryview[float]", idle: memoryview) -> None:
         self.marks = marks
         self.since = since
+        self._idle = idle
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the process holds nothing, and its waits renew their leases themselves."""
+        return bool(self._idle[0])
+
+    @is_idle.setter
+    def is_idle(self, value: bool) -> None:
+        self._idle[0] = int(value)
 
     def started(self) -> list[int]:
         """The marks of all payloads that run now."""
@@ -31,6 +41,7 @@ class Page:
         """Forget the marks of a process that is gone."""
         for runner in range(len(self.marks)):
             self.marks[runner] = 0
+        self.is_idle = False
 
 
 class Ledger:
@@ -38,15 +49,16 @@ class Ledger:
 
     def __init__(self, processes: int, runners: int) -> None:
         self._runners = runners
-        half = processes * runners * _CELL
-        self._memory = mmap.mmap(-1, max(2 * half, mmap.PAGESIZE))
+        part = processes * runners * _CELL
+        self._memory = mmap.mmap(-1, 2 * part + processes * _CELL)
         cells = memoryview(self._memory)
-        self._marks, self._since = cells[:half].cast("q"), cells[half : 2 * half].cast("d")
+        self._marks, self._since = cells[:part].cast("q"), cells[part : 2 * part].cast("d")
+        self._idle = cells[2 * part : 2 * part + processes * _CELL].cast("q")
 
     def page(self, process: int) -> Page:
         """The page of the process in slot `process`."""
         place = slice(process * self._runners, (process + 1) * self._runners)
-        return Page(self._marks[place], self._since[place])
+        return Page(self._marks[place], self._since[place], self._idle[process : process + 1])
 
 
 def mark_of(payload: bytes) -> int:

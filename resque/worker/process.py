@@ -113,7 +113,7 @@ class _Engine:
         self._threads = Threads(settings.concurrency, hand, registry, seat.page)
         view = View(settings, who, hand, supervisor=seat.supervisor, version=seat.version)
         queues = Queues(settings, self._announce)
-        self._worker = Worker(settings, who, hand, wake, queues=queues, view=view)
+        self._worker = Worker(settings, who, hand, wake, page=seat.page, queues=queues, view=view)
         self._exit = EXIT_ERROR
         self._is_ready = False
 

@@ -149,7 +149,8 @@ class Supervisor:
         return [*self._workers.values(), *([self._scheduler] if self._scheduler else [])]
 
     def _living(self) -> list[tuple[Identity, list[str]]]:
-        return [(child.who, sorted(child.queues)) for child in self._workers.values()]
+        """Those whose leases need us: an idle worker's waits renew what they may catch."""
+        return [(child.who, sorted(child.queues)) for child in self._workers.values() if not child.page.is_idle]
 
     def _next_event(self) -> float:
         """Seconds until something must be started or enforced."""

@@ -24,6 +24,8 @@ from resque.worker.hand import Entry, Hand
 from resque.worker.settlement import Part, Settlement
 from resque.worker.view import View
 
+SLOW = 0.050
+"""A job that runs for so long lets no other wait behind it."""
 _REST = 5.0
 _LISTS_A_TRIP = 100
 
@@ -52,9 +54,10 @@ class Turn:
         self._settlement = Settlement(keys, self._identity.member, self._identity.id)
 
     def want(self) -> int:
-        """How many jobs to reserve now. None while one that must run alone is in hand."""
+        """How many jobs to reserve now. None while one that must run alone is in hand, or all runners are in slow jobs:
+        what has just been given back would come in again."""
         hand = self._hand
-        if hand.holds_alone:
+        if hand.holds_alone or hand.is_slow(clock.boottime() - SLOW):
             return 0
         want = self._batch.want(len(hand.unstarted), hand.running)
         hand.low = self._batch.depth // 2
@@ -72,9 +75,14 @@ class Turn:
         first, rest = asked[:QUEUES_A_CALL], asked[QUEUES_A_CALL:]
         reserves = [self._reserve(first, want)] if first else []
         names = [queues.name(self._keys, q) for q in self._unnamed]
-        self._unnamed = []
         extra = [*names, *self._view.operations(self._keys)]
-        answers = await self.line.trip([*(part.operation for part in parts), *reserves, *extra])
+        try:
+            answers = await self.line.trip([*(part.operation for part in parts), *reserves, *extra])
+        except StoreError as error:
+            if error.sent:
+                hand.doubt(ended)
+            raise
+        self._unnamed.clear()
         lengths: dict[str, int] = {}
         trouble = self._settled(parts, answers, lengths)
         took = 0
@@ -136,6 +144,8 @@ class Turn:
 
     def add(self, queue: str, payloads: Sequence[bytes]) -> None:
         """Jobs are in our in-flight list: take them in hand."""
+        if not payloads:
+            return
         if queue not in self._named:
             self._named.add(queue)
             self._unnamed.append(queue)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from resque import clock, events
 from resque.config import Settings
-from resque.errors import StoreError
+from resque.errors import StoreError, Unreachable
 from resque.jobs.outcome import Interrupted
 from resque.loop import backoff
 from resque.store import inflight, namespace
@@ -25,14 +25,14 @@ from resque.store.identity import Identity
 from resque.store.keys import Keys
 from resque.worker.hand import Entry, Hand
 from resque.worker.intake import MOST_WAITS, Intake
+from resque.worker.ledger import Page
 from resque.worker.queues import Queues
 from resque.worker.signals import Wish
-from resque.worker.turn import Turn
+from resque.worker.turn import SLOW, Turn
 from resque.worker.view import View
 from resque.worker.wake import Wake
 
 TICK = 0.005
-UNSTARTED_AT_MOST = 0.050
 ALONE_HELD_AT_MOST = 5.0
 _NOT_STARTED = Interrupted("not started in time")
 _STOPPING = Interrupted("the worker stops")
@@ -48,6 +48,7 @@ class Worker:
         hand: Hand,
         wake: Wake,
         *,
+        page: Page,
         queues: Queues,
         view: View,
     ) -> None:
@@ -55,6 +56,7 @@ class Worker:
         self._identity = identity
         self._hand = hand
         self._wake = wake
+        self._page = page
         self._queues = queues
         self._view = view
         self._keys = Keys(settings.prefix)
@@ -63,6 +65,7 @@ class Worker:
         self._wish: Wish | None = None
         self._deadline: float | None = None
         self._checked = 0.0
+        self._looked = clock.boottime()
 
     def stop(self, wish: Wish) -> None:
         """Stop: "drain" lets running jobs end for `settings.drain` seconds, "finish" however long. Twice: now."""
@@ -93,7 +96,7 @@ class Worker:
                 await self._reset()
                 lost_at = lost_at if failures else clock.monotonic()
                 failures += 1
-                if self._wish and (self._deadline is None or clock.monotonic() > self._deadline) and failures > 2:
+                if self._wish and failures > 2 and self._is_over():
                     return False  # nobody to tell; the leases end and everything is recovered
                 wait = backoff(failures)
                 events.emit("store.lost", error=error, wait=wait)
@@ -126,18 +129,19 @@ class Worker:
     async def _serve(self) -> None:
         hand, intake = self._hand, self._intake
         while self._wish is None:
-            if intake.error is not None:
-                raise intake.error
+            self._notice_trouble()
             await self._take_catches()
             if self._turn.doubts and not intake.outstanding:
                 await self._reread("the list is not as long as it should be")
-            self._give_back(UNSTARTED_AT_MOST, _NOT_STARTED)
+            self._give_back(SLOW, _NOT_STARTED)
             await self._start_alone()
             want = self._turn.want()
             asked = await self._ask(want) if want else []
             took = 0
             if hand.ended or hand.unsettled or asked or self._view.due_in() <= 0:
                 took = await self._turn.take(asked, want)
+            if took and intake.outstanding:
+                await intake.disarm()
             if want and not took:
                 await self._wait_for_work()
             await self._wake.sleep(self._pause())
@@ -165,11 +169,24 @@ class Worker:
         await self._intake.reset()
         await self._turn.line.close()
 
+    def _is_over(self) -> bool:
+        """Whether nothing is waited for any more: without a deadline, the end of what runs."""
+        return not self._hand.running if self._deadline is None else clock.monotonic() > self._deadline
+
     # steps -----------------------------------------------------------------------------------------------------
+
+    def _notice_trouble(self) -> None:
+        """A wait broke, or this process (or machine) stood still for so long that its leases may be lost."""
+        if self._intake.error is not None:
+            raise self._intake.error
+        before, self._looked = self._looked, clock.boottime()
+        if self._looked - before > self._settings.lease * 0.75 and self._page.is_idle:
+            raise Unreachable(f"this process stood still for {self._looked - before:.1f} s")
 
     async def _take_catches(self) -> None:
         if not self._intake.caught:
             return
+        self._page.is_idle = False  # before a runner may silence us
         if self._intake.outstanding:
             await self._intake.disarm()
         caught, self._intake.caught = self._intake.caught, []
@@ -215,7 +232,9 @@ class Worker:
     async def _ask(self, want: int) -> list[str]:
         """The queues to reserve from: in order, but for those that a wait has an ear on."""
         await self._queues.refresh(self._turn.line, self._keys)
-        return [q for q in self._queues.order() if q not in self._intake.outstanding]
+        asked = [q for q in self._queues.order() if q not in self._intake.outstanding]
+        self._page.is_idle = self._page.is_idle and not asked
+        return asked
 
     async def _wait_for_work(self) -> None:
         queues = [q for q in self._queues.order() if not self._turn.is_resting(q)]
@@ -223,6 +242,7 @@ class Worker:
         if not len(self._hand):
             await self._turn.tell(self._view.idle(self._keys))
             await self._look_for_strays()
+            self._page.is_idle = not self._intake.caught and self._intake.outstanding.issuperset(queues)
 
     async def _look_for_strays(self) -> None:
         """At idle wake-ups: is there a job in our lists that we have never heard of?"""

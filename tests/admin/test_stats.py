@@ -10,7 +10,7 @@ from tests.admin.conftest import Shop, payload
 
 def test_an_empty_namespace_is_all_zero(console: Console, shop: Shop) -> None:
     found = stats.overview(console)
-    assert (found.processed, found.failed, found.waiting, found.in_flight, found.failures, found.workers) == (0,) * 6
+    assert (found.processed, found.failed, found.waiting, found.in_flight, found.failed_now, found.workers) == (0,) * 6
     assert (found.queues, found.paused, found.minute) == (0, [], [])
 
 
@@ -27,7 +27,7 @@ def test_everything_is_added_up(console: Console, shop: Shop) -> None:
     shop.redis.set(shop.keys.worker("vm:1:*"), '{"queue":"mail","payload":{"class":"A","args":[]}}')
     found = stats.overview(console)
     assert (found.processed, found.failed, found.purged, found.discarded) == (10, 2, 3, 1)
-    assert (found.waiting, found.in_flight, found.failures, found.queues, found.paused) == (3, 2, 1, 2, ["slow"])
+    assert (found.waiting, found.in_flight, found.failed_now, found.queues, found.paused) == (3, 2, 1, 2, ["slow"])
     assert (found.workers, found.working) == (2, 1)
 
 

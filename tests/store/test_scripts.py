@@ -1,19 +1,23 @@
 """The Lua scripts as files: dialects, digests, and that every server takes them."""
 
 import hashlib
+import itertools
 import re
 from importlib import resources
 from typing import Any
 
 import pytest
 
+from resque.config import Settings
 from resque.errors import Unavailable
 from resque.store import connection, scripts
-from resque.store.operation import Operation
+from resque.store.operation import Operation, text
 from resque.store.scripts import Dialect, Script
+from resque.store.sync import SyncStore
 from tests.store.canned import Canned
 from tests.store.conftest import Drive
 
+INFO: Operation[Any] = Operation("INFO", (), ("server",))
 NAMES = [
     "adopt",
     "audit",
@@ -39,8 +43,7 @@ def test_there_is_a_script_for_each_transition() -> None:
 def test_a_script_begins_with_its_contract(name: str) -> None:
     """What it does, KEYS, ARGV, Returns, Called by: in comments, in this order, before any code."""
     body = (resources.files("resque.store") / "lua" / f"{name}.lua").read_text()
-    header = body[: body.index("\nlocal ")]
-    assert all(line.startswith("--") for line in header.splitlines())
+    header = "\n".join(itertools.takewhile(lambda line: line.startswith("--"), body.splitlines()))
     assert re.match(
         rf"-- {name.capitalize()}: .*?\n-- KEYS .*?\n-- ARGV .*?\n-- Returns .*?\n-- Called by ", header, re.S
     )
@@ -76,16 +79,17 @@ def test_a_script_touches_only_the_keys_that_it_is_given(name: str) -> None:
 
 @pytest.mark.every_server
 @pytest.mark.parametrize("name", NAMES)
-def test_every_server_loads_every_script_in_its_dialect(redis: Any, name: str) -> None:
-    dialect = connection.dialect_of(redis.execute_command("INFO", "server", NEVER_DECODE=True))
+def test_every_server_loads_every_script_in_its_dialect(url: str, name: str) -> None:
+    store = SyncStore(Settings(redis_url=url))
+    dialect = connection.dialect_of(store.run(INFO))
     script = Script(name)
-    assert redis.script_load(script.text(dialect)).decode() == script.sha(dialect)
+    assert store.run(Operation("SCRIPT LOAD", (), (script.text(dialect),), text)) == script.sha(dialect)
+    store.close()
 
 
 @pytest.mark.every_server
-def test_the_dialect_is_known_from_the_server_itself(leg: str, redis: Any) -> None:
-    info = redis.execute_command("INFO", "server", NEVER_DECODE=True)
-    assert connection.dialect_of(info) == ("legacy" if leg == "redis62" else "modern")
+def test_the_dialect_is_known_from_the_server_itself(leg: str, drive: Drive, url: str) -> None:
+    assert connection.dialect_of(drive(url).run(INFO)) == ("legacy" if leg == "redis62" else "modern")
 
 
 @pytest.mark.parametrize(
