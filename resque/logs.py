@@ -106,7 +106,7 @@ def setup(settings: Settings, stream: TextIO | None = None, source: Events = eve
         except (OSError, ValueError):  # a full disk or a closed pipe: no line is worth a worker
             return
 
-    wanted = [name for name, (level, _) in EVENTS.items() if True]
+    wanted = [name for name, (level, _) in EVENTS.items() if LEVELS.index(level) >= least]
     ends = [source.subscribe(name, write) for name in wanted]
 
     def end() -> None:
@@ -196,4 +196,4 @@ def _filled(words: str, values: dict[str, str]) -> str:
 
 
 def _json(fields: dict[str, Any]) -> str:
-    return json.dumps(fields, ensure_ascii=True, separators=(",", ":")).replace("\x7f", "\\u007f")
+    return json.dumps(fields, ensure_ascii=True, separators=(",", ":"))

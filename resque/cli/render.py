@@ -81,8 +81,7 @@ def document(value: Any, *, compact: bool = False) -> None:
 
 def to_json(value: Any, *, compact: bool = True) -> str:
     """JSON in ASCII, on one line if compact."""
-    text = json.dumps(value, indent=None if compact else 2, separators=(",", ":") if compact else None, default=str)
-    return text.replace("\x7f", "\\u007f")
+    return json.dumps(value, indent=None if compact else 2, separators=(",", ":") if compact else None, default=str)
 
 
 def separated(rows: Sequence[Row], columns: Sequence[Column]) -> str:

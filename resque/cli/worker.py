@@ -10,7 +10,6 @@ from resque.cli import options
 from resque.cli.exits import USAGE, Failed
 from resque.cli.options import setting
 from resque.jobs.registry import default as registry
-from resque.worker.subscription import Subscription
 from resque.worker.supervisor import Supervisor
 
 
@@ -36,7 +35,6 @@ def command() -> None:
             hint="say for example -A shop.jobs, or set RESQUE_APP",
             code=USAGE,
         )
-    Subscription(settings.queues)
     for warning in settings.check():
         click.echo(f"resque: warning: {warning}", err=True)
     logs.setup(settings)

@@ -12,14 +12,15 @@ ever. No lock: any number of hosts may recover at once; one that dies here is re
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from uuid_utils import uuid7
 
 from resque import clock, events
 from resque.config import Settings
-from resque.errors import StoreError, Unreadable
+from resque.errors import Refused, StoreError, Unreadable
 from resque.jobs.outcome import Died, Failed, Released, decide
 from resque.payload import codec, failure
 from resque.payload.payload import Tries
@@ -65,7 +66,8 @@ class Recovery:
         self._identity = identity
         self._settings = settings
         self._mark = mark
-        self._is_interrupted = False
+        self._interrupted: set[str] = set()
+        """Queues whose jobs may lie in our own list, adopted and not settled."""
         self._watched: dict[tuple[str, str], tuple[float, float]] = {}
         self.reports: list[Report] = []
         self.recovered: list[str] = []
@@ -73,8 +75,7 @@ class Recovery:
 
     def tick(self, now: float) -> float:
         """Work off the reports, then look at the leases. Returns when to look again."""
-        if self._is_interrupted:
-            self._clear_own()
+        self._clear_own()
         while self.reports:
             self._bring_back(self.reports[0])
             self.recovered.append(self.reports.pop(0).member)
@@ -85,7 +86,8 @@ class Recovery:
         lost = _Lost(report.member, report.why, Counter(report.started), None)
         names = list(report.queues) or self._store.run(queues.names(self._keys))
         for queue in names:
-            self._adopt_all(queue, lost)
+            with self._one_queue():
+                self._adopt_all(queue, lost)
         self._store.run_all(workers.unregister(self._keys, report.id))
 
     def _look_at_leases(self, now: float) -> None:
@@ -98,7 +100,7 @@ class Recovery:
         now_ms, lease_ms = time * 1000, self._settings.lease * 1000
         watched = {}
         for queue, found in zip(names, leases, strict=True):
-            if isinstance(found, StoreError):  # one key of a wrong type stops no other queue's recovery
+            if isinstance(found, StoreError):
                 events.emit("loop.failed", loop=self.name, error=found)
                 continue
             for member, lease_end in found:
@@ -107,7 +109,8 @@ class Recovery:
                 elif lease_end <= now_ms:
                     since = self._since(queue, member, lease_end, now)
                     watched[queue, member] = (lease_end, since)
-                    self._recover_expired(queue, member, lease_end, now - since)
+                    with self._one_queue():
+                        self._recover_expired(queue, member, lease_end, now - since)
         self._watched = watched
 
     def _since(self, queue: str, member: str, lease_end: float, now: float) -> float:
@@ -116,11 +119,12 @@ class Recovery:
         return since if seen_end == lease_end else now
 
     def _recover_expired(self, queue: str, member: str, lease_end: float, watched_for: float) -> None:
-        if watched_for >= self._settings.lease * 0.4 and member != self._identity.member:
-            lost = _Lost(member, "its host vanished or was cut off", None, lease_end)
-            if self._adopt_all(queue, lost):
-                return
-        if watched_for >= self._settings.lease * 0.5:
+        if watched_for < self._settings.lease * 0.4:
+            return
+        if self._store.run(inflight.count(self._keys, queue, member)):
+            if member != self._identity.member:
+                self._adopt_all(queue, _Lost(member, "its host vanished or was cut off", None, lease_end))
+        elif watched_for >= self._settings.lease * 0.5:
             self._store.run(inflight.forget(self._keys, queue, member, lease_end))
 
     def _adopt_all(self, queue: str, lost: _Lost) -> int:
@@ -128,31 +132,37 @@ class Recovery:
         total = 0
         gone = inflight.Lost(lost.member, lost.seen)
         while True:
-            self._is_interrupted = True
+            self._interrupted.add(queue)
             adopted = self._store.run(
                 inflight.adopt(self._keys, queue, gone, self._identity.member, self._settings.lease, CHUNK)
             )
             if adopted is None:  # renewed meanwhile: it lives
-                self._is_interrupted = False
+                self._interrupted.discard(queue)
                 return total
             if adopted.payloads:
                 total += len(adopted.payloads)
                 self._settle(queue, adopted.payloads, lost)
-            self._is_interrupted = False
+            self._interrupted.discard(queue)
             if not adopted.left:
                 return total
 
     def _clear_own(self) -> None:
         """An earlier tick broke between adopting and settling: what lies in our own list goes on its way."""
-        names = self._store.run(queues.names(self._keys))
-        held = (
-            self._store.run_all([inflight.held(self._keys, q, self._identity.member) for q in names]) if names else []
-        )
         lost = _Lost(self._identity.member, "recovery was interrupted", Counter(), None)
-        for queue, payloads in zip(names, held, strict=True):
-            if not isinstance(payloads, StoreError) and payloads:
-                self._settle(queue, payloads, lost)
-        self._is_interrupted = False
+        for queue in sorted(self._interrupted):
+            with self._one_queue():
+                payloads = self._store.run(inflight.held(self._keys, queue, self._identity.member))
+                if payloads:
+                    self._settle(queue, payloads, lost)
+                self._interrupted.discard(queue)
+
+    @contextmanager
+    def _one_queue(self) -> Iterator[None]:
+        """A key of a wrong type is reported, and stops the recovery of no other queue."""
+        try:
+            yield
+        except Refused as error:
+            events.emit("loop.failed", loop=self.name, error=error)
 
     def _settle(self, queue: str, payloads: Sequence[bytes], lost: _Lost) -> None:
         now = clock.now()
@@ -216,4 +226,4 @@ def _id_of(raw: bytes) -> str | None:
 
 def _check(answer: Settled) -> None:
     if answer.error:
-        raise StoreError(f"a recovered job could not be moved: {answer.error}")
+        raise Refused(f"a recovered job could not be moved: {answer.error}")

@@ -58,7 +58,8 @@ class Scheduler:
             pause = timetable.run_due()
             while recovery.recovered:
                 self._channel.send({"recovered": recovery.recovered.pop(0)})
-            reports = self._listen(pause)
+            is_done = self._stopping and not recovery.reports
+            reports = self._listen(0.0 if is_done else pause)
             if reports:
                 recovery.reports += reports
                 timetable.hasten(recovery)

@@ -65,6 +65,9 @@ class AsyncLine:
 
     async def close(self) -> None:
         """Drop the connection without waiting for anybody."""
+        writer = self._connection._writer
+        if writer is not None:
+            writer.transport.abort()  # a TLS connection would wait half a minute for the server's good-bye
         await self._connection.disconnect(nowait=True)
 
     async def _ready(self) -> None:

@@ -11,8 +11,10 @@ Rules, each from a fault that others had:
 """
 
 import select
+import inspect
 import ssl
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -31,6 +33,7 @@ from resque.errors import ConfigError, Demoted, Refused, StoreError, Unavailable
 from resque.store.operation import Operation
 from resque.store.scripts import Dialect, Script
 
+_LIBRARY = ("lib_name", "lib_version")
 _READ_SIZE = 256 * 1024
 _LATER = ("LOADING", "BUSY", "OOM", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN")
 # redis-py takes the code off the text of those it has a class for.
@@ -57,8 +60,6 @@ def parameters(settings: Settings, socket_timeout: float | None = None) -> dict[
         "socket_connect_timeout": settings.connect_timeout,
         "socket_timeout": socket_timeout or settings.socket_timeout,
         "protocol": settings.protocol,
-        "driver_info": None,  # CLIENT SETINFO is refused by minimal rights and tells us nothing
-        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
         "socket_read_size": _READ_SIZE,
         "decode_responses": False,
     }
@@ -69,14 +70,14 @@ def open_sync(settings: Settings, socket_timeout: float | None = None) -> Any:
     """A connection for blocking code, not yet connected."""
     kinds = {"redis": sync.Connection, "rediss": sync.SSLConnection, "unix": sync.UnixDomainSocketConnection}
     kind: Any = kinds[_parts(settings).scheme]
-    return kind(retry=Retry(NoBackoff(), 0), **parameters(settings, socket_timeout))
+    return kind(retry=Retry(NoBackoff(), 0), **parameters(settings, socket_timeout), **_silent(sync))
 
 
 def open_aio(settings: Settings, socket_timeout: float | None = None) -> Any:
     """A connection for asyncio code, not yet connected."""
     kinds = {"redis": aio.Connection, "rediss": aio.SSLConnection, "unix": aio.UnixDomainSocketConnection}
     kind: Any = kinds[_parts(settings).scheme]
-    return kind(retry=AsyncRetry(NoBackoff(), 0), **parameters(settings, socket_timeout))
+    return kind(retry=AsyncRetry(NoBackoff(), 0), **parameters(settings, socket_timeout), **_silent(aio))
 
 
 def pack(operations: Sequence[Operation[Any]], dialect: Dialect | None, *, whole: bool = False) -> bytes:
@@ -190,6 +191,17 @@ def _parts(settings: Settings) -> SplitResult:
     if parts.query and not (parts.scheme == "unix" and parts.query.startswith("db=")):
         raise ConfigError("redis_url takes no options after ? (but unix:///path?db=0); they are settings of their own")
     return parts
+
+
+@cache
+def _silent(module: Any) -> dict[str, Any]:
+    """What keeps a connection from saying or hearing more than we ask: no CLIENT SETINFO (minimal rights refuse it), no
+    maintenance notifications. Which parameters there are differs between redis-py 7.0 and 8."""
+    known = inspect.signature(module.AbstractConnection.__init__).parameters
+    options: dict[str, Any] = {"driver_info": None} if "driver_info" in known else dict.fromkeys(_LIBRARY)
+    if "maint_notifications_config" in known:
+        options["maint_notifications_config"] = MaintNotificationsConfig(enabled=False)
+    return options
 
 
 def _address(settings: Settings) -> dict[str, Any]:

@@ -70,6 +70,7 @@ def run_worker(settings: Settings, registry: Registry, seat: Seat) -> int:
     """The life of a worker process. Returns its exit code."""
     _settle_in(seat, f"resque-{seat.version}: worker {settings.queues}")
     signals = Signals()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, WISHES)  # blocked since before the fork
     sys.setswitchinterval(_SWITCH_INTERVAL)
     who = identity(seat.nonce, os.getpid(), Subscription(settings.queues).label)
     try:
@@ -87,6 +88,7 @@ def run_scheduler(settings: Settings, seat: Seat) -> int:
     _settle_in(seat, f"resque-{seat.version}: scheduler")
     for number in WISHES:
         signal.signal(number, signal.SIG_IGN)  # the supervisor says when: what a dead worker held comes back first
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, WISHES)
     who = identity(seat.nonce, os.getpid(), "scheduler")
 
     def mark(payload: bytes | None) -> None:

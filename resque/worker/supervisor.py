@@ -35,6 +35,8 @@ from resque.worker.subscription import Subscription
 _YOUNG = 2.0
 _KILL_AFTER = 3.0
 _LAST_RECOVERY = 5.0
+_LEAST_RECOVERY = 1.5
+_NAMES = {number.value: number.name for number in signal.Signals}
 
 
 @dataclass(slots=True)
@@ -47,6 +49,8 @@ class _Child:
     born: float
     queues: set[str] = field(default_factory=set)
     is_ready: bool = False
+    is_killed: bool = False
+    """Killed by us, on purpose: its jobs are not to blame."""
 
 
 class Supervisor:
@@ -67,6 +71,7 @@ class Supervisor:
         self._timetable = Timetable([self._leases])
         self._wish: str | None = None
         self._deadline = float("inf")
+        self._is_leaving = False
         self._exit = EXIT_OK
         self._is_over = False
 
@@ -121,10 +126,13 @@ class Supervisor:
         seat = Seat(nonce(), page, theirs, os.getpid(), self._version)
         sys.stdout.flush()
         sys.stderr.flush()
+        # Until the child has handlers of its own, a wish that meets it waits: ours would write into our own socket.
+        signal.pthread_sigmask(signal.SIG_BLOCK, WISHES)
         pid = os.fork()
         if pid == 0:
             ours.close()
             self._be_child(seat, life)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, WISHES)
         theirs.close()
         return _Child(slot, pid, identity(seat.nonce, pid, label), ours, page, clock.monotonic())
 
@@ -202,7 +210,7 @@ class Supervisor:
     def _bury(self, child: _Child, status: int) -> None:
         self._drain_channel(child)
         code = os.waitstatus_to_exitcode(status)
-        why = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
+        why = f"exit code {code}" if code >= 0 else f"signal {-code} ({_NAMES.get(-code, 'without a name')})"
         _kill_group(child.pid)
         child.channel.close()
         if child is self._scheduler:
@@ -231,7 +239,7 @@ class Supervisor:
             "died": child.who.member,
             "id": child.who.id,
             "queues": sorted(child.queues),
-            "started": child.page.started(),
+            "started": [] if child.is_killed else child.page.started(),
             "why": why,
         }
         self._reports[child.who.member] = report
@@ -267,10 +275,12 @@ class Supervisor:
         if self._workers:
             if now >= self._deadline:
                 for child in self._workers.values():
+                    child.is_killed = True
                     _kill(child.pid)
             return
-        if self._deadline == float("inf") or now < self._deadline:
-            self._deadline = min(self._deadline, now + _LAST_RECOVERY)
+        if not self._is_leaving:  # also what was killed just now comes back before we go
+            self._is_leaving = True
+            self._deadline = max(min(self._deadline, now + _LAST_RECOVERY), now + _LEAST_RECOVERY)
         if self._scheduler is not None and (not self._reports or now >= self._deadline):
             self._dismiss(self._scheduler)
         self._is_over = self._scheduler is None and (not self._reports or now >= self._deadline)

@@ -221,8 +221,12 @@ class Worker:
         self._hand.unsettled += entries
 
     async def _start_alone(self) -> None:
+        self._hand.collect()
         entry = self._hand.next_alone()
-        if entry is None or self._intake.outstanding:
+        if entry is None:
+            return
+        if self._intake.outstanding:  # what they catch would be company
+            await self._intake.disarm()
             return
         if clock.boottime() - entry.reserved_at > ALONE_HELD_AT_MOST:
             await self._reread("a job has waited long for its turn alone")
@@ -261,6 +265,7 @@ class Worker:
     async def _reread(self, why: str) -> None:
         """Read the in-flight lists: what ended and is still listed is settled again, what is unknown is started."""
         assert not self._intake.outstanding
+        self._page.is_idle = False  # before anything that is found runs
         caught, self._intake.caught = self._intake.caught, []
         for catch in caught:  # their replies are read: they are in hand, not unknown
             self._turn.add(catch.queue, [catch.payload])
@@ -269,7 +274,7 @@ class Worker:
     def _pause(self) -> float:
         """How long to sleep when nobody wakes us."""
         hand = self._hand
-        if hand.unstarted or hand.ended or hand.unsettled:
+        if hand.unstarted or hand.ended or hand.unsettled or hand.next_alone() is not None:
             return TICK
         pause = min(self._view.due_in(), self._settings.lease / 4)
         if len(self._intake.outstanding) < min(MOST_WAITS + 1, len(self._queues)) and self._turn.want():

@@ -35,7 +35,7 @@ class SyncDriver:
 
     def in_threads(self, count: int, work: Callable[["SyncDriver"], None]) -> None:
         """`work` in so many threads that share the store."""
-        _threads(count, lambda: work(self))
+        in_threads(count, lambda: work(self))
 
     def close(self) -> None:
         self.store.close()
@@ -72,7 +72,7 @@ class AioDriver:
             finally:
                 driver.close()
 
-        _threads(count, own_loop)
+        in_threads(count, own_loop)
 
     def close(self) -> None:
         self._runner.run(self.store.aclose())
@@ -83,7 +83,8 @@ Driver = SyncDriver | AioDriver
 DRIVERS: dict[str, type[SyncDriver] | type[AioDriver]] = {"sync": SyncDriver, "aio": AioDriver}
 
 
-def _threads(count: int, work: Callable[[], None]) -> None:
+def in_threads(count: int, work: Callable[[], None]) -> None:
+    """`work` in so many threads; raises what the first of them raised."""
     errors: list[BaseException] = []
 
     def run() -> None:

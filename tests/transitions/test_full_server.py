@@ -30,6 +30,7 @@ def full(start_server: Callable[..., Server], wire: Wire) -> Iterator[Space]:
     yield space
     space.store.close()
     redis.close()
+    server.kill()  # quicker than the gentle end that comes by itself
 
 
 def run_full(space: Space, given: State, operations: list[Any]) -> list[Any]:

@@ -189,7 +189,7 @@ async def working(settings: Settings, shop: Shop, *, member: str = MEMBER, stop:
         if not life.done():
             life.cancel()
             await asyncio.wait([life])
-            await rig.worker._reset()
+        await rig.worker._reset()
         rig.threads.stop()
         await asyncio.to_thread(thread.join, 10)
         assert not thread.is_alive()
