@@ -6,7 +6,6 @@ May be in here: the names of events, `emit`, `subscribe`. May not: log texts (lo
 Names and what travels with them (keyword arguments):
 
     job.enqueued      id, queue, job                     a client has stored a job
-    job.started       id, queue, job                     a worker is about to run it
     job.finished      id, queue, job, seconds            it ran and was settled as done
     job.failed        id, queue, job, error, seconds     it raised, or could not be read; it goes to failed
     job.released      queue, count, why                  back to the front of its queue, not started or not finished
@@ -18,7 +17,7 @@ Names and what travels with them (keyword arguments):
     queue.trouble     queue, error                       nothing can be reserved from it: it rests for a while
     store.lost        error, wait                        no connection; the next try is in `wait` seconds
     store.back        seconds                            connected again after so long
-    supervisor.started pid   supervisor.stopping pid, why   supervisor.stopped pid   process.replaced old, new, why
+    supervisor.started pid   supervisor.stopping pid, why   supervisor.stopped pid
     lease.renewal_failed  error, since                   the supervisor cannot renew
     loop.failed       loop, error                        a periodic duty raised; it will be tried again
     audit.repaired    queue, what                        the audit found something without its receipt and gave it one

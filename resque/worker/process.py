@@ -107,6 +107,7 @@ class _Engine:
 
     def __init__(self, settings: Settings, registry: Registry, seat: Seat, who: Identity, signals: Signals) -> None:
         self._seat = seat
+        self._queues = settings.queues
         self._who = who
         self._signals = signals
         self._loop = asyncio.new_event_loop()
@@ -115,7 +116,7 @@ class _Engine:
         self._threads = Threads(settings.concurrency, hand, registry, seat.page)
         view = View(settings, who, hand, supervisor=seat.supervisor, version=seat.version)
         queues = Queues(settings, self._announce)
-        self._worker = Worker(settings, who, hand, wake, page=seat.page, queues=queues, view=view)
+        self._worker = Worker(settings, hand, wake, page=seat.page, queues=queues, view=view)
         self._exit = EXIT_ERROR
         self._is_ready = False
 
@@ -157,7 +158,7 @@ class _Engine:
         if not self._is_ready:
             self._is_ready = True
             self._tell({"ready": True})
-            events.emit("worker.started", id=self._who.id)
+            events.emit("worker.started", id=self._who.id, queues=self._queues)
 
     def _announce(self, queues: Sequence[str]) -> bool:
         return self._tell({"queues": list(queues)})

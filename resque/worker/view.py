@@ -31,6 +31,7 @@ class View:
 
     def __init__(self, settings: Settings, identity: Identity, hand: Hand, supervisor: int, version: str) -> None:
         self._settings = settings
+        self.identity = identity
         self._id = identity.id
         self._hand = hand
         self._supervisor = supervisor

@@ -21,7 +21,6 @@ from resque.errors import StoreError, Unreachable
 from resque.jobs.outcome import Interrupted
 from resque.loop import backoff
 from resque.store import inflight, namespace
-from resque.store.identity import Identity
 from resque.store.keys import Keys
 from resque.worker.hand import Entry, Hand
 from resque.worker.intake import MOST_WAITS, Intake
@@ -44,7 +43,6 @@ class Worker:
     def __init__(
         self,
         settings: Settings,
-        identity: Identity,
         hand: Hand,
         wake: Wake,
         *,
@@ -53,7 +51,7 @@ class Worker:
         view: View,
     ) -> None:
         self._settings = settings
-        self._identity = identity
+        self._identity = identity = view.identity
         self._hand = hand
         self._wake = wake
         self._page = page

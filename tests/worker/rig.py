@@ -142,9 +142,7 @@ class Rig:
         self.view = View(settings, self.who, self.hand, supervisor=4711, version="0.0")
         self.queues = Queues(settings, self._announce)
         self.threads = Threads(settings.concurrency, self.hand, shop.registry, self.page)
-        self.worker = Worker(
-            settings, self.who, self.hand, self.wake, page=self.page, queues=self.queues, view=self.view
-        )
+        self.worker = Worker(settings, self.hand, self.wake, page=self.page, queues=self.queues, view=self.view)
         self.clean: bool | None = None
 
     @property
