@@ -26,7 +26,6 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 EVENTS: Final[dict[str, tuple[str, str]]] = {
     # event: (level, what happened, what happens next, what to do)
     "job.enqueued": ("debug", ""),
-    "job.started": ("debug", ""),
     "job.finished": ("debug", ""),
     "job.released": ("debug", "back at the front of the queue; nothing to do"),
     "job.failed": (
@@ -63,7 +62,6 @@ EVENTS: Final[dict[str, tuple[str, str]]] = {
     "supervisor.started": ("info", "it starts the worker processes"),
     "supervisor.stopping": ("info", "workers finish what they have; the same signal again ends them at once"),
     "supervisor.stopped": ("info", "all its processes have ended"),
-    "process.replaced": ("info", "a new process has taken the place of the old one; nothing to do"),
     "lease.renewal_failed": (
         "error",
         "tried again at once; if it lasts longer than the lease, other hosts take these jobs over and they run twice; "

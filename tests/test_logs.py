@@ -107,7 +107,7 @@ def test_arguments_of_jobs_are_never_logged(write: Write, log_format: str) -> No
         (
             "warning",
             ["job.failed", "job.lease_lost", "job.recovered", "worker.died"],
-            ["worker.started", "job.started"],
+            ["worker.started", "job.enqueued"],
         ),
         ("error", ["store.lost", "worker.died", "lease.renewal_failed", "loop.failed"], ["job.failed"]),
     ],

@@ -54,15 +54,15 @@ class View:
     def due_in(self) -> float:
         """Seconds until `operations` has something to say."""
         due = self._beat_due - clock.monotonic()
-        for entry in self._hand.current:
-            if entry is not None and entry is not self._shown:
-                due = min(due, entry.started_at + VISIBLE - clock.boottime())
+        running = self._running()
+        if running is not None and running is not self._shown:
+            due = min(due, running.started_at + VISIBLE - clock.boottime())
         return max(0.0, due)
 
     def operations(self, keys: Keys) -> list[Operation[Any]]:
         """What changed since the last time; goes out with a turn."""
         found = []
-        running = next((entry for entry in self._hand.current if entry is not None), None)
+        running = self._running()
         if running is not None and running is not self._shown:
             self._shown, self._is_shown = running, True
             found.append(workers.working(keys, self._id, _status(running)))
@@ -76,6 +76,10 @@ class View:
             return []
         self._shown, self._is_shown = None, False
         return [workers.idle(keys, self._id)]
+
+    def _running(self) -> Entry | None:
+        """The one that is shown: the first that has begun (a runner takes a job an instant before it begins it)."""
+        return next((entry for entry in self._hand.current if entry is not None and entry.started_at), None)
 
     def _beat(self, keys: Keys) -> list[Operation[Any]]:
         period = self._settings.lease / 2

@@ -9,6 +9,7 @@ its own. An `async def` job runs on an event loop of its runner, one at a time.
 import asyncio
 import threading
 from collections.abc import Coroutine
+from contextvars import copy_context
 from queue import SimpleQueue
 from typing import Any
 
@@ -74,7 +75,7 @@ class Runner:
     def _run_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         if self._coroutines is None:
             self._coroutines = asyncio.Runner()
-        return self._coroutines.run(coroutine)
+        return self._coroutines.run(coroutine, context=copy_context())  # its own would be the first job's for ever
 
 
 class Threads:
