@@ -1,7 +1,7 @@
 """Periodic duties: when they are due, what one that fails does to the others, how failures back off."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from statistics import mean
 
 import pytest
@@ -21,10 +21,10 @@ class Time:
 
 
 @pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Iterator[Time]:
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     time = Time()
     monkeypatch.setattr(clock, "monotonic", time)
-    yield time
+    return time
 
 
 class Duty:

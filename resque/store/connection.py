@@ -10,8 +10,8 @@ Rules, each from a fault that others had:
 - Maintenance notifications are off, the protocol is pinned: a connection does what we tell it and nothing else.
 """
 
-import select
 import inspect
+import select
 import ssl
 from collections.abc import Sequence
 from functools import cache

@@ -163,6 +163,11 @@ class Rig:
         return True
 
 
+def settled(redis: Any, rig: Rig, count: int) -> bool:
+    """Whether so many are counted and nothing is left in flight."""
+    return int(redis.get("resque:stat:processed") or 0) == count and not redis.exists(rig.inflight())
+
+
 @asynccontextmanager
 async def working(settings: Settings, shop: Shop, *, member: str = MEMBER, stop: bool = True) -> AsyncIterator[Rig]:
     """A worker at work, from its first connection on; drained at the end (unless the test has stopped it itself)."""

@@ -135,3 +135,17 @@ def _work_for_ever(page: Page, payloads: list[bytes]) -> None:
         for payload in payloads:
             start(page, 0, payload)
             page.marks[0] = 0
+
+
+def test_a_process_says_that_it_is_idle() -> None:
+    """Each on its own page, seen across the fork; a cleared page is not idle."""
+    ledger = Ledger(3, 2)
+    page, other = ledger.page(1), ledger.page(2)
+    assert not page.is_idle
+    pid = fork(lambda: setattr(page, "is_idle", True))
+    os.waitpid(pid, 0)
+    assert page.is_idle
+    assert not other.is_idle
+    assert page.started() == other.started() == []
+    page.clear()
+    assert not page.is_idle
