@@ -1,4 +1,4 @@
-"""No-op jobs drained by one worker process, settled as always. Start-up is left out: the last 80 % of the queue count."""
+"""No-op jobs drained by one worker process, settled as always. Start-up is left out: the last 80 % count."""
 
 import time
 from typing import Any

@@ -18,6 +18,7 @@ def count(keys: Keys) -> Operation[int]:
 
 def window(keys: Keys, start: int, count: int) -> Operation[list[bytes]]:
     """`count` records, newest first, from position `start` (0 = the newest)."""
+    assert count > 0, "a window shows something: LRANGE would take 0 for everything"
     if keys.direction.back == "LEFT":
         return Operation("LRANGE", (keys.failed(),), (start, start + count - 1), list)
     return Operation("LRANGE", (keys.failed(),), (-start - count, -start - 1), lambda reply: list(reversed(reply)))

@@ -58,6 +58,7 @@ def purge(keys: Keys, queue: str) -> Operation[int]:
 
 
 def _from_front(keys: Keys, key: str, start: int, count: int) -> Operation[list[bytes]]:
+    assert count > 0, "a window shows something: LRANGE would take 0 for everything"
     if keys.direction.front == "LEFT":
         return Operation("LRANGE", (key,), (start, start + count - 1), list)
     return Operation("LRANGE", (key,), (-start - count, -start - 1), lambda reply: list(reversed(reply)))

@@ -41,6 +41,7 @@ def finish(
 
     A group is three fields of the metrics hash that go up by one a job: done, wait bucket, run bucket ("" = none).
     """
+    assert entries, "nothing to settle is no trip"
     named = (
         keys.inflight(holder.queue, holder.member),
         keys.stat("processed"),

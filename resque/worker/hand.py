@@ -113,7 +113,8 @@ class Hand:
     def add(self, queue: str, payloads: Iterable[bytes], must_run_alone: Callable[[bytes], bool] | None) -> None:
         """Jobs have arrived in an in-flight list. Those that must run alone (None: no question) wait aside."""
         now, worker = clock.boottime(), self._worker
-        entries = [Entry(raw, queue, worker, now) for raw in payloads]
+        # A microsecond apart, so that the order in which they came is known also when they are no longer in line.
+        entries = [Entry(raw, queue, worker, now + i * 1e-6) for i, raw in enumerate(payloads)]
         self._book.setdefault(queue, set()).update(entries)
         self._total += len(entries)
         if must_run_alone is None:
@@ -201,8 +202,8 @@ class Hand:
             self._alone.difference_update(entries)
 
     def all(self) -> list[Entry]:
-        """Everything in hand."""
-        return [entry for entries in self._book.values() for entry in entries]
+        """Everything in hand, in reserve order."""
+        return sorted((e for entries in self._book.values() for e in entries), key=lambda e: e.reserved_at)
 
     def doubt(self, entries: Iterable[Entry]) -> None:
         """The trip that settled these broke: nobody knows whether they are. It matters for twins without an id."""
