@@ -1,5 +1,7 @@
 """Runs all scenarios in one go and prints one table: `make bench`, or `python -m bench drain enqueue …`.
 
+With --peers the contest: `make bench-peers`, or `python -m bench --peers [--rounds 3] [drain kill …]`.
+
 May be in here: the order of scenarios, the table, the file. May not: measuring (one module a scenario).
 Machines are shared and noisy: compare ratios within one run, never two runs.
 """
@@ -10,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import drain, enqueue, idle, pickup
+from bench import contest, drain, enqueue, idle, pickup, report, rounds
 from bench.result import Result
 from resque.dev.server import Server
 
@@ -18,6 +20,8 @@ SCENARIOS = {"enqueue": enqueue.run, "drain": drain.run, "pickup": pickup.run, "
 
 
 def main(chosen: list[str]) -> int:
+    if "--peers" in chosen:
+        return with_peers([word for word in chosen if word != "--peers"])
     unknown = [name for name in chosen if name not in SCENARIOS]
     if unknown:
         print(f"no scenario {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
@@ -29,6 +33,23 @@ def main(chosen: list[str]) -> int:
             results += SCENARIOS[name](server)
     print_table(results)
     save(results)
+    return 0
+
+
+def with_peers(chosen: list[str]) -> int:
+    count = rounds.ROUNDS
+    if "--rounds" in chosen:
+        at = chosen.index("--rounds")
+        count = int(chosen[at + 1])
+        del chosen[at : at + 2]
+    known = [*contest.SCENARIOS, "kill"]
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        print(f"no scenario {', '.join(unknown)}; with --peers there are {', '.join(known)}")
+        return 2
+    table, killed = rounds.run(chosen, count)
+    print(report.markdown(table, killed))
+    print(f"saved in {report.save(table, killed)}, and as Markdown beside it", file=sys.stderr)
     return 0
 
 

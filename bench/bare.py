@@ -16,10 +16,9 @@ import psutil
 import redis
 
 import resque.worker.supervisor  # noqa: F401  the same memory as our worker's
-from bench.peers.resque_ import noop
 
 _MOVE = """
-redis.call('LTRIM', KEYS[2], 1, -1 - ARGV[1])
+redis.call('LTRIM', KEYS[2], ARGV[1], -1)
 local raws = redis.call('LRANGE', KEYS[1], -100, -1)
 if #raws > 0 then
   redis.call('LPUSH', KEYS[2], unpack(raws))
@@ -29,11 +28,14 @@ return raws
 """
 
 
+def noop() -> None: ...
+
+
 def loop(url: str, name: str) -> float:
     """Move a hundred, clear the hundred before; decode; call."""
     client: Any = redis.Redis.from_url(url)
-    move = client.register_script(_MOVE.replace("1, -1 - ARGV[1]", "ARGV[1], -1"))
-    decode, jobs = msgspec.json.Decoder().decode, {"noop": noop.perform if hasattr(noop, "perform") else noop}
+    move = client.register_script(_MOVE)
+    decode, jobs = msgspec.json.Decoder().decode, {"noop": noop}
     total = before = 0
     began = time.perf_counter()
     while raws := move(keys=[name, "bare:inflight"], args=[before]):

@@ -15,7 +15,7 @@ _END = b""
 
 
 def pump(source: socket.socket, target: socket.socket, seconds: float) -> None:
-    """One direction: read at once, deliver when due. The queue has no limit, so throughput is not the delay's matter."""
+    """One direction: read at once, deliver when due. The queue has no limit, so throughput stays what it is."""
     due: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
     threading.Thread(target=deliver, args=(due, target), daemon=True).start()
     data = b"-"

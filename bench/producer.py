@@ -22,16 +22,12 @@ def main(name: str) -> None:
     """Describe the peer in one line, then obey line by line."""
     peer: Any = importlib.import_module(f"bench.peers.{name}_")
     facts = {key.lower(): getattr(peer, key, None) for key in ("SPEED", "LEFT", "DONE", "MODES")}
-    say({**facts, "jobs": sorted(peer._JOBS if hasattr(peer, "_JOBS") else _jobs(peer)), "bulk": hasattr(peer, "bulk")})
+    say({**facts, "jobs": sorted(peer._JOBS), "bulk": hasattr(peer, "bulk")})
     with asyncio.Runner() as runner:
         for line in sys.stdin:
             order = json.loads(line)
             act = {"one": one, "bulk": bulk, "pickup": pickup}[order.pop("do")]
             say(runner.run(act(peer, **order)))
-
-
-def _jobs(peer: Any) -> list[str]:
-    return [name for name in ("noop", "swallow", "nap", "anap") if hasattr(peer, name)]
 
 
 def say(answer: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """arq. May be in here: its jobs, its calls, its commands. May not: measuring."""
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 from arq import create_pool, func
 from arq.connections import RedisSettings
@@ -29,13 +29,14 @@ async def anap(context: Any, number: int, seconds: float) -> None:
 class Quick:
     """Its worker's settings: as many jobs at once as we allow anybody, and the shortest poll that is still sensible."""
 
-    functions = [func(each, keep_result=0) for each in (noop, swallow, anap)]
+    functions: ClassVar[list[Any]] = [func(each, keep_result=0) for each in (noop, swallow, anap)]
     redis_settings = _settings
     max_jobs = CONCURRENCY or 10
     poll_delay = 0.01 if CONCURRENCY else 0.5
 
 
 QUIET: dict[str, Any] = {"version": 1, "disable_existing_loggers": True}
+_JOBS = ["noop", "swallow", "anap"]
 _WORKER = ["{bin}/arq", "bench.peers.arq_.Quick", "--custom-log-dict", "bench.peers.arq_.QUIET"]
 _HUNDRED = {"BENCH_CONCURRENCY": "100"}
 MODES: dict[str, Any] = {

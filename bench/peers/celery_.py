@@ -36,7 +36,18 @@ _JOBS: dict[str, Any] = {"noop": noop, "swallow": swallow, "nap": nap}
 
 def _worker(*options: str) -> list[str]:
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    return ["{bin}/celery", "-A", "bench.peers.celery_", "worker", "-l", "error", *quiet, "-Q", ",".join(QUEUES), *options]
+    return [
+        "{bin}/celery",
+        "-A",
+        "bench.peers.celery_",
+        "worker",
+        "-l",
+        "error",
+        *quiet,
+        "-Q",
+        ",".join(QUEUES),
+        *options,
+    ]
 
 
 MODES: dict[str, Any] = {

@@ -26,6 +26,7 @@ async def anap(context: Any, *, number: int, seconds: float) -> None:
 
 _NAMES: dict[str, list[str]] = {"noop": [], "swallow": ["text"], "anap": ["number", "seconds"]}
 settings = {"queue": queue, "functions": [noop, swallow, anap], "concurrency": CONCURRENCY or 10}
+_JOBS = ["noop", "swallow", "anap"]
 _WORKER = ["{bin}/saq", "-q", "bench.peers.saq_.settings"]
 _HUNDRED = {"BENCH_CONCURRENCY": "100"}
 MODES: dict[str, Any] = {

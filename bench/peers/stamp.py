@@ -14,7 +14,9 @@ QUEUES = os.environ.get("BENCH_QUEUES", "default").split(",")
 CONCURRENCY = int(os.environ.get("BENCH_CONCURRENCY", "0"))
 SAFE = bool(os.environ.get("BENCH_SAFE"))
 
-RECORD = struct.Struct("<qqd")  # number of the job, 0 = started or 1 = ended, time of the clock that all processes share
+RECORD = struct.Struct(
+    "<qqd"
+)  # number of the job, 0 = started or 1 = ended, time of the clock that all processes share
 _handles: dict[int, int] = {}
 
 

@@ -37,6 +37,7 @@ def nap(number: int, seconds: float) -> None:
     mark(number, 1)
 
 
+_JOBS: dict[str, Any] = {"noop": noop, "swallow": swallow, "nap": nap}
 _WORKER = ["{bin}/wakaq-worker", "--app", "bench.peers.wakaq_.wakaq"]
 MODES: dict[str, Any] = {
     "one": ([_WORKER], {}),
@@ -47,4 +48,4 @@ MODES: dict[str, Any] = {
 
 
 def single(job: str, args: tuple[Any, ...], queue: str) -> None:
-    wakaq._enqueue_at_end(job, queue, list(args), {})
+    _JOBS[job].delay(*args, queue=queue)

@@ -4,7 +4,9 @@ May be in here: pooling per event loop, the trip. May not: what the operations m
 `sync.py` is its twin; tests/store/test_drivers.py holds both to one behaviour.
 
 A read that is cancelled or late closes the connection: what the server still answers must never reach the next reader.
-`read_response(timeout=…)` is therefore never used: it returns None and leaves the late reply behind.
+`read_response(timeout=…)` is therefore never used: it returns None and leaves the late reply behind. Once connected, a
+trip has one timer of ours for all its replies: redis-py's own make a task a send (and in Python 3.11 may lose a cancel)
+and a timer a reply.
 """
 
 import asyncio
@@ -28,6 +30,7 @@ class AsyncLine:
 
     def __init__(self, settings: Settings, socket_timeout: float | None = None) -> None:
         self._connection: Any = connection.open_aio(settings, socket_timeout)
+        self._timeout = self._connection.socket_timeout
         self._dialect: Dialect | None = None
         self._used = clock.monotonic()
 
@@ -51,12 +54,18 @@ class AsyncLine:
     async def send(self, operations: Sequence[Operation[Any]]) -> None:
         """Send without reading: the replies are read later, one `receive` each. Commands only, no scripts."""
         await self._ready()
-        await self._send(operations, whole=False)
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._send(operations, whole=False)
+        except connection.CLIENT_ERRORS as error:
+            await self.close()
+            raise connection.translate(error, sent=True) from None
 
     async def receive(self, operation: Operation[T]) -> T | StoreError:
         """The next reply of what was sent. Raises Unreachable when the conversation broke."""
         try:
-            reply = await self._read()
+            async with asyncio.timeout(self._timeout):
+                reply = await self._read()
         except connection.CLIENT_ERRORS as error:
             await self.close()
             raise connection.translate(error, sent=True) from None
@@ -74,15 +83,19 @@ class AsyncLine:
         try:
             if clock.monotonic() - self._used > _STALE and await connection.is_stale_aio(self._connection):
                 await self.close()
-            await self._connection.connect()
+            if not self._connection.is_connected:
+                self._connection.socket_timeout = self._timeout  # for the handshake
+                await self._connection.connect()
+                self._connection.socket_timeout = None
         except connection.CLIENT_ERRORS as error:
             await self.close()
             raise connection.translate(error, sent=False) from None
 
     async def _exchange(self, operations: Sequence[Operation[Any]], *, whole: bool = False) -> list[Any]:
         try:
-            await self._send(operations, whole=whole)
-            replies = [await self._read() for _ in operations]
+            async with asyncio.timeout(self._timeout):
+                await self._send(operations, whole=whole)
+                replies = [await self._read() for _ in operations]
         except connection.CLIENT_ERRORS as error:
             await self.close()
             raise connection.translate(error, sent=True) from None
@@ -93,18 +106,8 @@ class AsyncLine:
         return replies
 
     async def _send(self, operations: Sequence[Operation[Any]], *, whole: bool) -> None:
-        task = asyncio.current_task()
-        cancels = task.cancelling() if task else 0
-        try:
-            packed = connection.pack(operations, self._dialect, whole=whole)
-            await self._connection.send_packed_command([packed], check_health=False)
-        except connection.CLIENT_ERRORS as error:
-            await self.close()
-            raise connection.translate(error, sent=True) from None
-        if task and task.cancelling() > cancels:
-            # redis-py sends through wait_for, and that of Python 3.11 swallows a cancel that arrives as it ends.
-            await self.close()
-            raise asyncio.CancelledError
+        packed = connection.pack(operations, self._dialect, whole=whole)
+        await self._connection.send_packed_command([packed], check_health=False)
 
     async def _read(self) -> Any:
         """One reply; an error reply is a value, a broken connection is raised."""

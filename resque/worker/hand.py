@@ -14,6 +14,7 @@ says that it runs, and a re-read in that instant must not think that the job is 
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from queue import SimpleQueue
 
 import msgspec
@@ -130,11 +131,13 @@ class Hand:
 
     def offer(self) -> None:
         """Wake as many idle runners as there is work for."""
+        woken = 0
         for _ in range(min(len(self.unstarted), len(self.idle))):
-            try:
+            with suppress(IndexError):  # a runner has taken its own gate back
                 self.idle.popleft().put(True)
-            except IndexError:
-                return
+                woken += 1
+        if woken:
+            clock.sleep(0)  # let go of the interpreter: a runner that wakes up would wait for it for half a millisecond
 
     def park(self, entry: Entry) -> None:
         """A runner found that this job must run alone: the loop gets it back through `ended`, with nothing ended."""
