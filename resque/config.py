@@ -20,7 +20,7 @@ from resque.errors import ConfigError
 Wire = Literal["native", "ruby"]
 LogFormat = Literal["text", "json"]
 
-_DURATIONS = {"connect_timeout", "socket_timeout", "lease", "poll", "drain"}
+_DURATIONS = {"connect_timeout", "socket_timeout", "lease", "poll", "drain", "grace"}
 _SIZES = {"max_payload"}
 _LISTS = {"app"}
 
@@ -56,6 +56,8 @@ class Settings:
     """How often queues are looked at that cannot be waited on (more than 16, or patterns)."""
     drain: float = 25.0
     """How long running jobs may go on after TERM before they are released."""
+    grace: float = 5.0
+    """How long a job may go on after its timeout before its process is killed."""
     max_payload: int = 256 * 1024
     """The largest job that may be enqueued, in bytes."""
     log_level: str = "info"

@@ -20,6 +20,7 @@
     │   └── Refused              the server will not do this for us (rights, wrong type): tell a person
     ├── Unreadable             a payload that cannot be read (has .reason); kept whole in failed
     ├── UnknownJob             a payload names a job that is not registered
+    ├── JobTimeout             raised inside a job whose time is over; recorded when it did not heed that
     └── WorkerDied             the process that ran a job died (recorded, never raised into a job)
 
 Catch `ResqueError` to catch them all. The message of each says what to do next.
@@ -137,3 +138,7 @@ class UnknownJob(ResqueError, LookupError):
 
 class WorkerDied(ResqueError):
     """The process that ran the job died."""
+
+
+class JobTimeout(ResqueError, TimeoutError):
+    """A job ran longer than its `timeout`. Catch it to clean up; a job that goes on is killed with its process."""

@@ -30,7 +30,7 @@ def _nap(number: int, seconds: float) -> None:
 
 
 _naps = {name: dramatiq.actor(_nap, actor_name=f"nap-{name}", queue_name=name) for name in QUEUES}
-_JOBS: dict[str, Any] = {"noop": noop, "swallow": swallow}
+_JOBS: dict[str, Any] = {"noop": noop, "swallow": swallow, "nap": next(iter(_naps.values()))}
 
 
 def _worker(processes: str, threads: int) -> list[str]:

@@ -25,7 +25,7 @@ class Definition:
     """One job: a class with perform, or a function.
 
     name, aliases: its wire names; new payloads carry `name`, payloads with an alias are run too.
-    options: what applies unless a call says otherwise. alone: whether it never runs while its worker has other jobs.
+    options: what applies unless a call says otherwise. alone, timeout: those of the options.
     owner: the class or the function. source: where that is, "module.qualname".
     is_async: whether perform is a coroutine function.
 
@@ -50,6 +50,7 @@ class Definition:
         self.aliases = _checked_aliases(aliases, self.name, self.source)
         self.options = options or JobOptions()
         self.alone = self.options.alone
+        self.timeout = self.options.timeout
         self._is_class = isinstance(owner, type)
         self._names: Mapping[str, Any] = {}
         function, method = owner, False

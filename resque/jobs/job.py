@@ -12,12 +12,13 @@ import inspect
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
 
+from resque.durations import Duration
 from resque.errors import BadArguments, ConfigError
 from resque.jobs import door, registry
 from resque.jobs.definition import Call as Call  # clients find it here, beside the jobs that make it
 from resque.jobs.definition import Definition, is_performable
 from resque.jobs.door import Handle
-from resque.jobs.options import JobOptions, Options
+from resque.jobs.options import JobOptions, Options, seconds_or_none
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -239,6 +240,9 @@ class Job:
 
     queue: where it goes ("default"); inherited.
     alone: it never runs while its worker has other jobs in hand (False); inherited.
+    timeout: how long it may run, "5m" or seconds (None); inherited. Then JobTimeout is raised inside it (in threads
+        other than the first as soon as Python code runs again); if it goes on, its process is killed `grace` later and
+        only this job is blamed.
     name: its wire name; None means the name of the class. Not inherited: a subclass is a job of its own.
     aliases: older wire names under which it is run too. Not inherited.
 
@@ -253,6 +257,7 @@ class Job:
     name: ClassVar[str | None] = None
     aliases: ClassVar[tuple[str, ...]] = ()
     alone: ClassVar[bool] = False
+    timeout: ClassVar[Duration | None] = None
     _resque_bound: ClassVar[Bound[..., Any] | None] = None
 
     enqueue = _Enqueue()
@@ -265,7 +270,7 @@ class Job:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._resque_bound = None
-        options = JobOptions(queue=cls.queue, alone=cls.alone)
+        options = JobOptions(queue=cls.queue, alone=cls.alone, timeout=seconds_or_none(cls.timeout))
         if not is_performable(cls):
             return
         own = vars(cls)
@@ -292,7 +297,12 @@ def job(function: Callable[P, Coroutine[Any, Any, R]], /) -> FunctionJob[P, R, C
 def job(function: Callable[P, R], /) -> FunctionJob[P, R, R]: ...
 @overload
 def job(
-    *, queue: str = "default", name: str | None = None, aliases: Iterable[str] = (), alone: bool = False
+    *,
+    queue: str = "default",
+    name: str | None = None,
+    aliases: Iterable[str] = (),
+    alone: bool = False,
+    timeout: Duration | None = None,
 ) -> _Decorator: ...
 def job(
     function: Any = None,
@@ -302,6 +312,7 @@ def job(
     name: str | None = None,
     aliases: Iterable[str] = (),
     alone: bool = False,
+    timeout: Duration | None = None,
 ) -> Any:
     """Make a function (`def` or `async def`) a job; it stays callable as it was. Use it bare or with options.
 
@@ -311,10 +322,10 @@ def job(
         send_mail.enqueue("ann@example.org")
         await send_mail("ann@example.org")            # a plain call, no Redis
 
-    queue, alone, aliases: as for `Job`. name: its wire name; None means the name of the function.
+    queue, alone, timeout, aliases: as for `Job`. name: its wire name; None means the name of the function.
     Raises ConfigError for a function that could never run as a job, BadQueueName, or DuplicateJob.
     """
-    options = JobOptions(queue=queue, alone=alone)
+    options = JobOptions(queue=queue, alone=alone, timeout=seconds_or_none(timeout))
 
     def decorate(function: Callable[..., Any]) -> FunctionJob[..., Any, Any]:
         _refuse_no_function(function)

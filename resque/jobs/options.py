@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self, TypedDict
 
+from resque.durations import Duration, seconds
 from resque.errors import BadQueueName, ConfigError
 
 MAX_QUEUE_NAME = 200
@@ -33,15 +34,19 @@ class JobOptions:
 
     queue: the queue it goes to.
     alone: it never runs while its worker has other jobs in hand (for C code that never releases the GIL).
+    timeout: seconds that it may run; None: as long as it likes.
     """
 
     queue: str = "default"
     alone: bool = False
+    timeout: float | None = None
 
     def __post_init__(self) -> None:
         check_queue_name(self.queue)
         if not isinstance(self.alone, bool):
             raise ConfigError(f"alone must be True or False, not {self.alone!r}")
+        if self.timeout is not None and not self.timeout > 0:
+            raise ConfigError(f"timeout must be above 0 seconds, not {self.timeout!r}")
 
     def using(self, options: Mapping[str, Any]) -> Self:
         """A copy with some options changed. Raises ConfigError for a name that is no option of a call.
@@ -53,6 +58,14 @@ class JobOptions:
             if name not in _PER_CALL:
                 raise ConfigError(_unknown(name))
         return dataclasses.replace(self, **options)
+
+
+def seconds_or_none(value: Duration | None) -> float | None:
+    """A length of time that may be left out. Raises ConfigError that says what to write."""
+    try:
+        return None if value is None else seconds(value)
+    except ValueError as error:
+        raise ConfigError(f"timeout: {error}") from None
 
 
 def check_queue_name(name: object) -> str:

@@ -6,6 +6,7 @@ May be in here: `decide` and the values it takes and gives. May not: Redis, cloc
     Returned                              Done
     Raised (the job's own, unreadable     Failed
       payload, unknown job, bad arguments)
+    Condemned (killed for its own sake)   Failed
     Interrupted (drain)                   Released, nothing counted
     Died, had not started                 Released, nothing counted
     Died, had started                     Released with one crash more; at MAX_CRASHES Failed with WorkerDied
@@ -16,7 +17,7 @@ A job one crash short of the limit is a suspect: it runs alone, so that it takes
 
 from dataclasses import dataclass
 
-from resque.errors import WorkerDied
+from resque.errors import ResqueError, WorkerDied
 
 MAX_CRASHES = 3
 
@@ -49,6 +50,13 @@ class Died:
 
 
 @dataclass(frozen=True, slots=True)
+class Condemned:
+    """Its process was killed on purpose, because of this very job: it did not heed its timeout, or an operator."""
+
+    error: ResqueError
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """Leave in-flight, count."""
 
@@ -67,7 +75,7 @@ class Released:
     crashes: int
 
 
-Ended = Returned | Raised | Interrupted | Died
+Ended = Returned | Raised | Interrupted | Died | Condemned
 Outcome = Done | Failed | Released
 
 _DONE = Done()
@@ -85,7 +93,7 @@ def decide(ended: Ended, crashes: int, *, readable: bool = True) -> Outcome:
     match ended:
         case Returned():
             return _DONE
-        case Raised(error):
+        case Raised(error) | Condemned(error):
             return Failed(error)
         case Interrupted():
             return Released(crashes)

@@ -14,14 +14,14 @@ ever. No lock: any number of hosts may recover at once; one that dies here is re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from uuid_utils import uuid7
 
 from resque import clock, events
 from resque.config import Settings
-from resque.errors import Refused, StoreError, Unreadable
-from resque.jobs.outcome import Died, Failed, Released, decide
+from resque.errors import JobTimeout, Refused, StoreError, Unreadable
+from resque.jobs.outcome import Condemned, Died, Failed, Released, decide
 from resque.payload import codec, failure
 from resque.payload.payload import Tries
 from resque.store import inflight, namespace, queues, settle, stats, workers
@@ -44,6 +44,8 @@ class Report:
     started: tuple[int, ...]
     """Marks (hashes) of the payloads that ran at the end."""
     why: str
+    late: tuple[int, ...] = ()
+    """Marks of those for whose sake it was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class _Lost:
     started: Counter[int] | None
     """None: nobody can tell which had started, so all of them are taken for suspects."""
     seen: float | None
+    late: Counter[int] = field(default_factory=Counter)
 
 
 class Recovery:
@@ -83,7 +86,7 @@ class Recovery:
         return self._settings.lease / 4
 
     def _bring_back(self, report: Report) -> None:
-        lost = _Lost(report.member, report.why, Counter(report.started), None)
+        lost = _Lost(report.member, report.why, Counter(report.started), None, Counter(report.late))
         names = list(report.queues) or self._store.run(queues.names(self._keys))
         for queue in names:
             with self._one_queue():
@@ -199,6 +202,9 @@ class Recovery:
         )
 
     def _decide(self, raw: bytes, lost: _Lost) -> object:
+        if lost.late[hash(raw) or 1] > 0:
+            lost.late[hash(raw) or 1] -= 1
+            return decide(Condemned(JobTimeout("it did not heed its timeout: its process was killed")), 0)
         started = True
         if lost.started is not None:
             started = lost.started[hash(raw) or 1] > 0

@@ -96,6 +96,7 @@ class Scheduler:
                         tuple(message["queues"]),
                         tuple(message["started"]),
                         message["why"],
+                        tuple(message.get("late", ())),
                     )
                 )
         return found

@@ -16,6 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
+from typing import Protocol
 
 import msgspec
 from uuid_utils import uuid7
@@ -68,6 +69,19 @@ class Entry(msgspec.Struct, eq=False):
         )
 
 
+class Deadlined(Protocol):
+    """What the loop needs of a runner's deadline (executors/deadline.py)."""
+
+    @property
+    def due(self) -> float: ...
+
+    def arm(self, now: float, seconds: float) -> float: ...
+
+    def disarm(self, *, has_raised: bool) -> None: ...
+
+    def strike(self, now: float) -> None: ...
+
+
 class Hand:
     """What is in hand, by state."""
 
@@ -79,6 +93,8 @@ class Hand:
         self.idle: deque[SimpleQueue[bool]] = deque()
         self.current: list[Entry | None] = []
         """What each runner runs; a runner writes its own place only."""
+        self.deadlines: list[Deadlined] = []
+        """What ends each runner's job softly when its time is over."""
         self.is_ruby = False
         """Whether payloads are read as Ruby reads them: known once the namespace is."""
         self.low = 0
@@ -177,6 +193,15 @@ class Hand:
         entry.reserved_at = clock.boottime()
         self.unstarted.append(entry)
         self.offer()
+
+    def strike(self) -> float:
+        """End softly what is late; returns the seconds until the next job is (or infinity)."""
+        now, soonest = clock.boottime(), float("inf")
+        for deadline in self.deadlines:
+            if deadline.due:
+                deadline.strike(now)
+                soonest = min(soonest, deadline.due - now if deadline.due else soonest)
+        return soonest
 
     def take_back(self, older_than: float) -> list[Entry]:
         """Take unstarted jobs out of the runners' reach, if the oldest was reserved before `older_than` (boot time)."""

@@ -19,9 +19,13 @@ class Page:
     page.since[runner] = seconds of boot time, then page.marks[runner] = mark_of(payload), and 0 at the end
     """
 
-    def __init__(self, marks: memoryview, since: "memoryview[float]", idle: memoryview) -> None:
+    def __init__(
+        self, marks: memoryview, since: "memoryview[float]", deadlines: "memoryview[float]", idle: memoryview
+    ) -> None:
         self.marks = marks
         self.since = since
+        self.deadlines = deadlines
+        """When the running job's time is over, in seconds of boot time; 0 = never."""
         self._idle = idle
 
     @property
@@ -37,10 +41,16 @@ class Page:
         """The marks of all payloads that run now."""
         return [mark for mark in self.marks.tolist() if mark]
 
+    def late(self, now: float, grace: float) -> list[int]:
+        """The marks of payloads whose time has been over for `grace` seconds."""
+        found = zip(self.marks.tolist(), self.deadlines.tolist(), strict=True)
+        return [mark for mark, deadline in found if mark and deadline and deadline + grace < now]
+
     def clear(self) -> None:
         """Forget the marks of a process that is gone."""
         for runner in range(len(self.marks)):
             self.marks[runner] = 0
+            self.deadlines[runner] = 0.0
         self.is_idle = False
 
 
@@ -50,15 +60,16 @@ class Ledger:
     def __init__(self, processes: int, runners: int) -> None:
         self._runners = runners
         part = processes * runners * _CELL
-        self._memory = mmap.mmap(-1, 2 * part + processes * _CELL)
+        self._memory = mmap.mmap(-1, 3 * part + processes * _CELL)
         cells = memoryview(self._memory)
         self._marks, self._since = cells[:part].cast("q"), cells[part : 2 * part].cast("d")
-        self._idle = cells[2 * part : 2 * part + processes * _CELL].cast("q")
+        self._deadlines = cells[2 * part : 3 * part].cast("d")
+        self._idle = cells[3 * part :].cast("q")
 
     def page(self, process: int) -> Page:
         """The page of the process in slot `process`."""
         place = slice(process * self._runners, (process + 1) * self._runners)
-        return Page(self._marks[place], self._since[place], self._idle[process : process + 1])
+        return Page(self._marks[place], self._since[place], self._deadlines[place], self._idle[process : process + 1])
 
 
 def mark_of(payload: bytes) -> int:

@@ -26,6 +26,7 @@ from resque.errors import AppNotFound, ConfigError, ResqueError
 from resque.jobs.registry import Registry
 from resque.scheduler.scheduler import Scheduler
 from resque.store.identity import Identity, identity
+from resque.worker.executors import deadline
 from resque.worker.executors.threads import Threads
 from resque.worker.hand import Hand
 from resque.worker.ledger import Page, mark_of
@@ -114,6 +115,7 @@ class _Engine:
         wake = Wake(self._loop)
         hand = Hand(who.id, wake.set_from_thread)
         self._threads = Threads(settings.concurrency, hand, registry, seat.page)
+        signal.signal(deadline.SIGNAL, self._threads.main_deadline.on_signal)
         view = View(settings, who, hand, supervisor=seat.supervisor, version=seat.version)
         queues = Queues(settings, self._announce)
         self._worker = Worker(settings, hand, wake, page=seat.page, queues=queues, view=view)

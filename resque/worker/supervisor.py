@@ -48,6 +48,8 @@ class _Child:
     page: Page
     born: float
     queues: set[str] = field(default_factory=set)
+    late: list[int] = field(default_factory=list)
+    """The marks of the jobs for whose sake it was killed."""
     is_ready: bool = False
     is_killed: bool = False
     """Killed by us, on purpose: its jobs are not to blame."""
@@ -90,6 +92,7 @@ class Supervisor:
                 self._obey(signals.read())
                 self._listen()
                 self._reap()
+                self._kill_late()
                 self._enforce()
         finally:
             for child in self._children():
@@ -201,6 +204,15 @@ class Supervisor:
 
     # deaths ----------------------------------------------------------------------------------------------------
 
+    def _kill_late(self) -> None:
+        """Jobs that did not heed their timeout, whatever C code they are in. Their neighbours are not blamed."""
+        for child in self._workers.values():
+            late = child.page.late(clock.boottime(), self._settings.grace)
+            if late and not child.is_killed:
+                child.late, child.is_killed = late, True
+                events.emit("worker.killed", id=child.who.id, pid=child.pid, why="a job did not heed its timeout")
+                _kill(child.pid)
+
     def _reap(self) -> None:
         for child in self._children():
             pid, status = os.waitpid(child.pid, os.WNOHANG)
@@ -240,6 +252,7 @@ class Supervisor:
             "id": child.who.id,
             "queues": sorted(child.queues),
             "started": [] if child.is_killed else child.page.started(),
+            "late": child.late,
             "why": why,
         }
         self._reports[child.who.member] = report

@@ -128,6 +128,7 @@ class Worker:
         hand, intake = self._hand, self._intake
         while self._wish is None:
             self._notice_trouble()
+            self._hand.strike()
             await self._take_catches()
             if self._turn.doubts and not intake.outstanding:
                 await self._reread("the list is not as long as it should be")
@@ -149,6 +150,7 @@ class Worker:
         events.emit("worker.draining", id=self._identity.id)
         await self._intake.drained()
         while True:
+            self._hand.strike()
             self._release_catches()
             self._give_back(0.0, _STOPPING)
             self._give_back_alone()
@@ -274,7 +276,7 @@ class Worker:
         hand = self._hand
         if hand.unstarted or hand.ended or hand.unsettled or hand.next_alone() is not None:
             return TICK
-        pause = min(self._view.due_in(), self._settings.lease / 4)
+        pause = min(self._view.due_in(), self._settings.lease / 4, max(0.0, hand.strike()))
         if len(self._intake.outstanding) < min(MOST_WAITS + 1, len(self._queues)) and self._turn.want():
             pause = min(pause, self._queues.poll() * random.uniform(1.0, 2.0))
         return max(pause, 0.001)

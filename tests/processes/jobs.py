@@ -3,8 +3,10 @@
 May be in here: jobs and the client that they use. May not: asserts.
 """
 
+import asyncio
 import os
 import signal
+import threading
 import time
 from functools import cache
 from typing import Any
@@ -14,6 +16,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from resque import Job
+from resque.errors import JobTimeout
 
 
 @cache
@@ -114,3 +117,59 @@ class Ping(Job):
 
     def perform(self, name: str) -> None:
         client().rpush("pings", f"{name}|{time.time()}")
+
+
+class Late(Job):
+    """Sleeps longer than it may."""
+
+    queue = "work"
+    timeout = 0.3
+
+    def perform(self, number: int, seconds: float = 5.0) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 5.0 if threading.current_thread() is threading.main_thread() else 0.05))
+
+
+class LateAsync(Job):
+    queue = "work"
+    timeout = "300ms"
+
+    async def perform(self, number: int) -> None:
+        try:
+            await asyncio.sleep(20)
+        finally:
+            client().incr("tidied")
+
+
+class Tidy(Job):
+    queue = "work"
+    timeout = 0.3
+
+    def perform(self, number: int) -> None:
+        try:
+            time.sleep(20)
+        except JobTimeout:
+            client().incr("tidied")
+
+
+class Deaf(Job):
+    """Does not heed its timeout."""
+
+    queue = "work"
+    timeout = 0.3
+
+    def perform(self, number: int) -> None:
+        while True:
+            try:
+                time.sleep(1)
+            except JobTimeout:
+                continue
+
+
+class HoldTheInterpreterInTime(Job):
+    queue = "work"
+    timeout = 0.3
+
+    def perform(self, number: int) -> None:
+        client().set("power", len(str(10**20_000_000)))

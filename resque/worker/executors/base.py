@@ -4,15 +4,18 @@ May be in here: the step from bytes to `Ended`, in the order that keeps a hostil
 Redis, deciding what becomes of the job (jobs/outcome.py).
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from resque.clock import boottime
-from resque.errors import UnknownJob, Unreadable
+from resque.errors import JobTimeout, UnknownJob, Unreadable
 from resque.jobs.context import current
+from resque.jobs.definition import Definition
 from resque.jobs.outcome import Interrupted, Raised, Returned
 from resque.jobs.registry import Registry
 from resque.payload.codec import decode, read_own
+from resque.payload.payload import Payload
 from resque.worker.hand import Entry, Hand
 from resque.worker.ledger import Page, mark_of
 
@@ -41,6 +44,7 @@ class Performer:
         self._find = registry.find
         self._marks = page.marks
         self._since = page.since
+        self._deadlines = page.deadlines
         self._hand = hand
         self._runner = runner
         self._run_coroutine = run_coroutine
@@ -63,9 +67,12 @@ class Performer:
                 return False
             entry.job = definition.name
             set_current(entry)
-            result = definition.invoke(payload.args, payload.kwargs)
-            if definition.is_async:
-                self._run_coroutine(result)
+            if definition.timeout is None:
+                result = definition.invoke(payload.args, payload.kwargs)
+                if definition.is_async:
+                    self._run_coroutine(result)
+            else:
+                self._invoke_in_time(definition, payload, definition.timeout)
             entry.ended = _RETURNED
         except Unreadable as error:
             entry.ended = Raised(error.with_traceback(None))
@@ -75,6 +82,36 @@ class Performer:
             self._marks[self._runner] = 0
         entry.seconds = boottime() - started
         return True
+
+    def _invoke_in_time(self, definition: Definition, payload: Payload, timeout: float) -> None:
+        """The same for a job with a timeout. Raises JobTimeout when its time was over."""
+        now, has_raised = boottime(), False
+        deadline = self._hand.deadlines[self._runner]
+        self._deadlines[self._runner] = now + timeout  # the supervisor kills a job that does not heed
+        try:
+            if definition.is_async:
+                self._run_coroutine(_in_time(definition.invoke(payload.args, payload.kwargs), timeout))
+            else:
+                deadline.arm(now, timeout)
+                definition.invoke(payload.args, payload.kwargs)
+        except JobTimeout:
+            has_raised = True
+            raise JobTimeout(f"it ran longer than its timeout of {timeout:g} s") from None
+        finally:
+            self._deadlines[self._runner] = 0.0
+            deadline.disarm(has_raised=has_raised)
+
+
+async def _in_time(coroutine: Coroutine[Any, Any, Any], timeout: float) -> Any:
+    """Cancel it when its time is over. A TimeoutError of its own stays what it is."""
+    limit = asyncio.timeout(timeout)
+    try:
+        async with limit:
+            return await coroutine
+    except TimeoutError:
+        if limit.expired():
+            raise JobTimeout from None
+        raise
 
 
 def _unknown(name: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from resque.jobs.registry import Registry
 from resque.worker.executors.base import Performer, set_current
+from resque.worker.executors.deadline import Deadline
 from resque.worker.hand import Hand
 from resque.worker.ledger import Page
 
@@ -83,6 +84,8 @@ class Threads:
 
     def __init__(self, count: int, hand: Hand, registry: Registry, page: Page) -> None:
         hand.current[:] = [None] * count
+        self.main_deadline = Deadline(is_main=True)
+        hand.deadlines[:] = [self.main_deadline, *(Deadline(is_main=False) for _ in range(count - 1))]
         self._runners = [Runner(number, hand, registry, page) for number in range(count)]
         self._threads = [
             threading.Thread(target=runner.run, name=f"resque-runner-{number}", daemon=True)
