@@ -91,7 +91,7 @@ def test_it_strikes_once() -> None:
         except JobTimeout:
             raised.append(True)
     assert raised == [True]
+    deadline.arm(clock.boottime(), 0.0)
+    deadline._has_struck = True
     with pytest.raises(JobTimeout):
-        deadline.arm(clock.boottime(), 0.0)
-        deadline._has_struck = True
         deadline.on_signal(0, None)
