@@ -4,10 +4,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench torture clean
+.PHONY: help demo test check bench bench-peers torture clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(STAMP) ## a server, workers, jobs and the web page, to look at and to break
 	$(BIN)/resque demo
@@ -24,6 +24,9 @@ check: $(STAMP) ## format, lint, types, and the rules of the house
 
 bench: $(STAMP) ## how fast it is on this machine
 	$(BIN)/python -m bench
+
+bench-peers: $(STAMP) ## the same beside nine other libraries, in the same run (half an hour)
+	$(BIN)/python -m bench --peers
 
 torture: $(STAMP) ## the long tests: workers and servers are killed for minutes, nothing may be lost
 	@sh tests/install_servers.sh

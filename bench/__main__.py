@@ -47,9 +47,11 @@ def with_peers(chosen: list[str]) -> int:
     if unknown:
         print(f"no scenario {', '.join(unknown)}; with --peers there are {', '.join(known)}")
         return 2
-    table, killed = rounds.run(chosen, count)
-    print(report.markdown(table, killed))
-    print(f"saved in {report.save(table, killed)}, and as Markdown beside it", file=sys.stderr)
+    path = report.fresh()
+    for table, killed in rounds.run(chosen, count):
+        report.save(path, table, killed)  # after each scenario: it may be interrupted
+    print(path.with_suffix(".md").read_text())
+    print(f"saved in {path}, and as Markdown beside it", file=sys.stderr)
     return 0
 
 

@@ -19,7 +19,7 @@ from bench.environments import OURS
 from resque.dev.server import Server
 
 Figures = dict[str, float]
-WINDOW = 2.0
+WINDOW = 1.5
 IDLE = 8.0
 
 
@@ -96,7 +96,7 @@ def _drain(
             return {}
         processes = CORES if mode == "cores" else 1
         total = int(it.facts["speed"] * processes * (WINDOW + 0.7)) if mode != "fork" else 500
-        total = min(total, 5000) if size else total
+        total = min(total, 4000) if size else total
         it.ask("bulk", "swallow" if size else "noop", total, size=size)
         it.start(mode, way)
         first = max(1, total // 10)
@@ -162,7 +162,7 @@ def _pickup(it: Contestant, mode: str, queue: str, count: int) -> Figures:
     it.start(mode)
     it.ask("pickup", it.nap(), 10, queue=queue)
     time.sleep(0.5)
-    delays = sorted(it.ask("pickup", it.nap(), 150, queue=queue)["delays"])
+    delays = sorted(it.ask("pickup", it.nap(), 100, queue=queue)["delays"])
     return {
         f"pick-up p50, {count} queues": delays[len(delays) // 2] * 1000,
         f"pick-up p99, {count} queues": delays[int(len(delays) * 0.99)] * 1000,
@@ -201,7 +201,7 @@ SCENARIOS: dict[str, Callable[[str, Server], Figures]] = {
     "sleeps-async": sleeps_async,
     "pickup": pickup,
     "large": drain_large,
+    "idle": idle,
     "distance-1": distance_1,
     "distance-2": distance_2,
-    "idle": idle,
 }

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -108,16 +109,19 @@ class Contestant:
 
     def kill(self) -> None:
         """kill -9 for all of them, parents first stopped so that they replace nobody."""
-        victims = self.tree()
-        for act in (psutil.Process.suspend, psutil.Process.kill):
-            for process in [*victims, *self.tree()]:
-                try:
-                    act(process)
-                except psutil.NoSuchProcess:
-                    continue
+        self.signal(psutil.Process.suspend)
+        self.signal(psutil.Process.kill)
         for worker in self.workers:
             worker.wait()
         self.workers.clear()
+
+    def signal(self, act: Callable[[psutil.Process], None]) -> None:
+        """Do this to all of them, and to what they have started meanwhile."""
+        for process in [*self.tree(), *self.tree()]:
+            try:
+                act(process)
+            except psutil.NoSuchProcess:
+                continue
 
     def done(self, total: int) -> int:
         """How many of `total` are done, as exactly as it lets one see."""

@@ -82,7 +82,7 @@ def markdown(table: Table, killed: Table) -> str:
     lines += ["", "| promised | aim | measured | |", "|---|--:|--:|---|"]
     lines += [f"| {what} | {aim} | {number(value)} | {'yes' if ok else 'NO'} |" for what, aim, value, ok in aims(table)]
     if killed:
-        columns = ["done at kill", "lost", "done twice", "started twice"]
+        columns = ["done at kill", "running at kill", "not done in 60 s", "done twice", "started twice"]
         lines += ["", f"| kill -9 | {' | '.join(columns)} |", "|---|" + "--:|" * len(columns)]
         for label in sorted(killed, key=lambda label: (label != OURS, label)):
             lines.append(f"| {label} | {' | '.join(f'{killed[label][column]:.0f}' for column in columns)} |")
@@ -96,12 +96,15 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def save(table: Table, killed: Table) -> Path:
-    """Both forms, side by side."""
+def fresh() -> Path:
+    """Where this run is saved."""
     folder = Path(__file__).parent / "results"
     folder.mkdir(exist_ok=True)
-    path = folder / f"peers-{time.strftime('%Y-%m-%dT%H-%M-%S')}.json"
+    return folder / f"peers-{time.strftime('%Y-%m-%dT%H-%M-%S')}.json"
+
+
+def save(path: Path, table: Table, killed: Table) -> None:
+    """Both forms, side by side."""
     machine = {"python": platform.python_version(), "cores": os.cpu_count(), "load": os.getloadavg()}
     path.write_text(json.dumps({"machine": machine, "pins": PINS, "figures": table, "kill": killed}, indent=1) + "\n")
     path.with_suffix(".md").write_text(markdown(table, killed))
-    return path

@@ -6,6 +6,7 @@ May be in here: order, rounds, medians, what to do with a peer that fails. May n
 import os
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 
 from bench import contest, kills
 from bench.contest import server_flush
@@ -13,28 +14,35 @@ from bench.environments import OURS, PINS
 from resque.dev.server import Server
 
 ROUNDS = 3
+ONCE = {"idle"}  # a mean over seconds already
 EVERYBODY = [OURS, *PINS]
 ONLY = {"fork": [OURS, "rq"]}
 Table = dict[str, dict[str, float]]
 """Figure -> contestant -> median."""
 
 
-def run(chosen: list[str], rounds: int = ROUNDS) -> tuple[Table, Table]:
-    """The figures, and the kill -9 table (label -> what was found)."""
+def run(chosen: list[str], rounds: int = ROUNDS) -> Iterator[tuple[Table, Table]]:
+    """After each scenario: the figures so far, and the kill -9 table (label -> what was found)."""
     values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     killed: Table = {}
     with Server() as server:
         for scenario in [name for name in contest.SCENARIOS if not chosen or name in chosen]:
-            for number in range(rounds):
+            for number in range(1 if scenario in ONCE else rounds):
                 print(f"{scenario}, round {number + 1} (load {os.getloadavg()[0]:.1f})", file=sys.stderr, flush=True)
                 for name in ONLY.get(scenario, EVERYBODY):
                     measure(scenario, name, server, values)
                 if scenario in ("drain", "fork"):
                     measure("bare", "bare", server, values)
+            yield medians(values), killed
         if not chosen or "kill" in chosen:
             print("kill -9, all at once", file=sys.stderr, flush=True)
+            server_flush(server)
             killed = kills.run(server)
-    return {figure: {name: middle(found) for name, found in by.items()} for figure, by in values.items()}, killed
+            yield medians(values), killed
+
+
+def medians(values: dict[str, dict[str, list[float]]]) -> Table:
+    return {figure: {name: middle(found) for name, found in by.items()} for figure, by in values.items()}
 
 
 def measure(scenario: str, name: str, server: Server, values: dict[str, dict[str, list[float]]]) -> None:

@@ -21,6 +21,7 @@
     ├── Unreadable             a payload that cannot be read (has .reason); kept whole in failed
     ├── UnknownJob             a payload names a job that is not registered
     ├── JobTimeout             raised inside a job whose time is over; recorded when it did not heed that
+    ├── JobKilled              an operator ended the job (recorded)
     └── WorkerDied             the process that ran a job died (recorded, never raised into a job)
 
 Catch `ResqueError` to catch them all. The message of each says what to do next.
@@ -142,3 +143,7 @@ class WorkerDied(ResqueError):
 
 class JobTimeout(ResqueError, TimeoutError):
     """A job ran longer than its `timeout`. Catch it to clean up; a job that goes on is killed with its process."""
+
+
+class JobKilled(ResqueError):
+    """An operator ended the job."""

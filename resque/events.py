@@ -13,6 +13,8 @@ Names and what travels with them (keyword arguments):
     job.recovered     queue, worker, released, failed    in-flight jobs of a dead worker were brought back
     worker.started    id, queues     worker.stopped  id     worker.died  id, pid, why     worker.draining id
     worker.killed     id, pid, why                       its supervisor killed it on purpose
+    worker.ordered    id, what                           an operator wants something of it
+    commands.deaf     error, wait                        the supervisor cannot hear operators just now
     worker.pruned     id                                 it was silent for long and has left the registry
     worker.rereading  queue, why, found, lost            a worker has gone by its in-flight list, which differed
     queue.trouble     queue, error                       nothing can be reserved from it: it rests for a while

@@ -46,7 +46,9 @@ EVENTS: Final[dict[str, tuple[str, str]]] = {
     "worker.started": ("info", "it takes jobs now"),
     "worker.draining": ("info", "it takes no new jobs and lets the running ones end; a second signal ends it at once"),
     "worker.stopped": ("info", "it has left; nothing is left in its hands"),
-    "worker.killed": ("error", "that job is failed with JobTimeout, the others go back; nothing to do"),
+    "worker.ordered": ("info", "it obeys now"),
+    "commands.deaf": ("warning", "tried again; until then 'resque workers quiet|stop|kill' is not heard by this host"),
+    "worker.killed": ("error", "that job is in failed, its neighbours go back unblamed; a new process takes its place"),
     "worker.died": (
         "error",
         "its jobs go back to their queues and a new process takes its place; if this comes again, look for memory "

@@ -1,5 +1,6 @@
 """Celery. May be in here: its jobs, its calls, its commands. May not: measuring."""
 
+import os
 import time
 from typing import Any
 
@@ -8,10 +9,11 @@ from celery import Celery
 from bench.peers.stamp import QUEUES, SAFE, URL, mark
 
 SPEED = 1100
+PREFETCH = int(os.environ.get("BENCH_PREFETCH", "128"))
 LEFT = [["LLEN", "default"], ["HLEN", "unacked"]]
 
 app = Celery("bench", broker=URL)
-app.conf.update(task_ignore_result=True, task_default_queue="default", worker_prefetch_multiplier=128)
+app.conf.update(task_ignore_result=True, task_default_queue="default", worker_prefetch_multiplier=PREFETCH)
 if SAFE:
     app.conf.update(task_acks_late=True, task_reject_on_worker_lost=True, worker_prefetch_multiplier=1)
 
@@ -55,7 +57,7 @@ MODES: dict[str, Any] = {
     "queues": ([_worker("-P", "solo")], {}),
     "cores": ([_worker("-P", "solo", "-n", "w{core}@h")], {}),
     "threads": ([_worker("-P", "threads", "-c", "100")], {}),
-    "kill": ([_worker("-c", "{cores}")], {}),
+    "kill": ([_worker("-c", "{cores}")], {"BENCH_PREFETCH": "4"}),
     "safe": ([_worker("-c", "{cores}")], {"BENCH_SAFE": "1"}),
 }
 

@@ -1,6 +1,6 @@
 """Workers: who there is, and what each does now; Ruby's are shown, too.
 
-May be in here: reading the registry. May not: acting on workers, how they are shown.
+May be in here: reading the registry, asking workers to do something. May not: how they are shown.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,10 @@ from resque import clock
 from resque.admin import jobs
 from resque.admin.console import Console, known
 from resque.admin.jobs import JobView
+from resque.errors import StoreError
 from resque.store import identity, workers
 
-State = Literal["working", "idle", "silent"]
+State = Literal["working", "idle", "quiet", "silent"]
 """silent: one of ours without a sign of life for a while; it is pruned soon."""
 
 _ERRORS = (ValueError, RecursionError, MemoryError, TypeError, OverflowError)
@@ -62,15 +63,44 @@ def every(console: Console) -> list[WorkerView]:
     ]
 
 
+Order = Literal["quiet", "resume", "stop", "kill"]
+"""quiet: take nothing more. resume: go on. stop: let running jobs end and leave. kill: end the process now; what it
+held goes back to the queues, blamed for nothing, and another process takes its place."""
+
+
+def find(console: Console, name: str) -> list[WorkerView]:
+    """The workers of ours that `name` means: an id, its `host~nonce:pid`, or a process id."""
+    ours = [worker for worker in every(console) if not worker.is_foreign]
+    return [w for w in ours if name in (w.id, w.id.removesuffix(f":{w.queues}"), str(w.pid))]
+
+
+def order(console: Console, worker: WorkerView, what: Order) -> None:
+    """Ask a worker; its supervisor obeys within a second. Raises StoreError."""
+    _ask_for(console, worker, what)
+
+
+def kill_job(console: Console, worker: WorkerView, job_id: str) -> None:
+    """End one running job: it is in failed then (JobKilled). Its process ends with it, its neighbours go back."""
+    _ask_for(console, worker, f"kill-job {job_id}")
+
+
 def count(console: Console) -> int:
     """How many are registered."""
     return len(console.run(workers.ids(console.keys)))
+
+
+def _ask_for(console: Console, worker: WorkerView, text: str) -> None:
+    for answer in console.ask(workers.command(console.claim(), worker.id, text)):
+        if isinstance(answer, StoreError):
+            raise answer
 
 
 def _view(id: str, status: Mapping[str, Any], started: str | None, info: Mapping[str, bytes]) -> WorkerView:
     host, pid, queues, is_foreign = _parts(id)
     beat = _number(info.get("beat"))
     state: State = "working" if status else "idle" if info or is_foreign else "silent"
+    if info.get("state") == b"quiet":
+        state = "quiet"
     return WorkerView(
         id=id,
         host=host,

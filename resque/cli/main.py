@@ -23,7 +23,7 @@ COMMANDS = {
     "info": "Everything at a glance.",
     "queue": "Look at queues, purge them.",
     "failed": "Look at failed jobs, retry or discard them.",
-    "workers": "Look at workers.",
+    "workers": "Look at workers, stop them, end their jobs.",
     "demo": "See it work: a server, workers, jobs, and a crash.",
 }
 

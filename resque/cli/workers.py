@@ -1,4 +1,4 @@
-"""`resque workers ls`: look at workers.
+"""`resque workers ls|quiet|resume|stop|kill|kill-job`: look at workers, tell them what to do.
 
 May be in here: columns, words. May not: questions to Redis (admin/workers.py).
 """
@@ -9,10 +9,13 @@ import click
 
 from resque import clock
 from resque.admin import workers
-from resque.admin.workers import WorkerView
+from resque.admin.workers import Order, WorkerView
 from resque.cli import console, options, render
+from resque.cli.confirm import agreed, destructive
+from resque.cli.exits import NOT_FOUND, USAGE, Failed
 from resque.cli.options import Noun
 from resque.cli.render import Column
+from resque.logs import printable
 
 _COLUMNS = [
     Column("host"),
@@ -31,11 +34,11 @@ _COLUMNS = [
 ]
 
 
-@click.group("workers", cls=Noun, invoke_without_command=True, short_help="Look at workers.")
+@click.group("workers", cls=Noun, invoke_without_command=True, short_help="Look at workers, stop them, end their jobs.")
 @options.shared
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Look at workers."""
+    """Look at workers, stop them, end their jobs."""
     options.show_help(context)
 
 
@@ -46,6 +49,71 @@ def ls(as_json: bool) -> None:
     """All registered workers and what each does now; Ruby's, too, though they say less about themselves."""
     with console.opened() as opened:
         render.table([_row(each) for each in workers.every(opened)], _COLUMNS, as_json=as_json)
+
+
+@command.command("quiet")
+@click.argument("worker")
+@options.shared
+def quiet(worker: str) -> None:
+    """Let a worker take nothing more; what it runs goes on."""
+    _order(worker, "quiet", "takes nothing more")
+
+
+@command.command("resume")
+@click.argument("worker")
+@options.shared
+def resume(worker: str) -> None:
+    """Let a quiet worker go on."""
+    _order(worker, "resume", "goes on")
+
+
+@command.command("stop")
+@click.argument("worker")
+@destructive
+@options.shared
+def stop(worker: str, yes: bool, dry_run: bool) -> None:
+    """Let a worker end its running jobs and leave; no other takes its place."""
+    if agreed(f"stop the worker {worker} for good", yes=yes, dry_run=dry_run):
+        _order(worker, "stop", "ends its jobs and leaves")
+
+
+@command.command("kill")
+@click.argument("worker")
+@destructive
+@options.shared
+def kill(worker: str, yes: bool, dry_run: bool) -> None:
+    """End a worker's process now. What it held goes back to the queues; another process takes its place."""
+    if agreed(f"kill the worker {worker}; its running jobs start again", yes=yes, dry_run=dry_run):
+        _order(worker, "kill", "is killed and replaced")
+
+
+@command.command("kill-job")
+@click.argument("job_id")
+@destructive
+@options.shared
+def kill_job(job_id: str, yes: bool, dry_run: bool) -> None:
+    """End one running job: it is in the failed list then. Its process ends with it, its neighbours go back."""
+    with console.opened() as opened:
+        for worker in workers.every(opened):
+            if worker.job is not None and worker.job.id == job_id and not worker.is_foreign:
+                if agreed(f"end the job {job_id}", yes=yes, dry_run=dry_run):
+                    workers.kill_job(opened, worker, job_id)
+                    click.echo(f"asked {printable(worker.id)} to end {printable(job_id)}")
+                return
+    raise Failed(
+        f"no worker shows the job {job_id} as running", hint="'resque workers ls --json' has ids", code=NOT_FOUND
+    )
+
+
+def _order(name: str, what: Order, said: str) -> None:
+    with console.opened() as opened:
+        found = workers.find(opened, name)
+        if not found:
+            raise Failed(f"there is no worker {name!r}", hint="'resque workers ls' lists them", code=NOT_FOUND)
+        if len(found) > 1:
+            raise Failed(f"{name!r} means {len(found)} workers", hint="give the whole id: --json has it", code=USAGE)
+        workers.order(opened, found[0], what)
+        click.echo(f"{printable(found[0].id)} {said}")
 
 
 def _row(worker: WorkerView) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from uuid_utils import uuid7
 
 from resque import clock, events
 from resque.config import Settings
-from resque.errors import JobTimeout, Refused, StoreError, Unreadable
+from resque.errors import JobKilled, JobTimeout, Refused, ResqueError, StoreError, Unreadable
 from resque.jobs.outcome import Condemned, Died, Failed, Released, decide
 from resque.payload import codec, failure
 from resque.payload.payload import Tries
@@ -45,7 +45,9 @@ class Report:
     """Marks (hashes) of the payloads that ran at the end."""
     why: str
     late: tuple[int, ...] = ()
-    """Marks of those for whose sake it was killed."""
+    """Marks of those for whose sake it was killed: they did not heed their timeout."""
+    killed: tuple[int, ...] = ()
+    """The same: an operator ended them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class _Lost:
     started: Counter[int] | None
     """None: nobody can tell which had started, so all of them are taken for suspects."""
     seen: float | None
-    late: Counter[int] = field(default_factory=Counter)
+    condemned: dict[int, ResqueError] = field(default_factory=dict)
+    """The jobs for whose sake the process was killed, by their marks."""
 
 
 class Recovery:
@@ -86,7 +89,7 @@ class Recovery:
         return self._settings.lease / 4
 
     def _bring_back(self, report: Report) -> None:
-        lost = _Lost(report.member, report.why, Counter(report.started), None, Counter(report.late))
+        lost = _Lost(report.member, report.why, Counter(report.started), None, _condemned(report))
         names = list(report.queues) or self._store.run(queues.names(self._keys))
         for queue in names:
             with self._one_queue():
@@ -202,9 +205,9 @@ class Recovery:
         )
 
     def _decide(self, raw: bytes, lost: _Lost) -> object:
-        if lost.late[hash(raw) or 1] > 0:
-            lost.late[hash(raw) or 1] -= 1
-            return decide(Condemned(JobTimeout("it did not heed its timeout: its process was killed")), 0)
+        error = lost.condemned.pop(hash(raw) or 1, None)
+        if error is not None:
+            return decide(Condemned(error), 0)
         started = True
         if lost.started is not None:
             started = lost.started[hash(raw) or 1] > 0
@@ -212,6 +215,15 @@ class Recovery:
         crashes = codec.tries_of(raw).crashes
         writable = codec.with_tries(raw, Tries()) is not None
         return decide(Died(lost.why, started), crashes, readable=writable)
+
+
+def _condemned(report: Report) -> dict[int, ResqueError]:
+    errors: dict[int, ResqueError] = {}
+    for mark in report.late:
+        errors[mark] = JobTimeout("it did not heed its timeout: its process was killed")
+    for mark in report.killed:
+        errors[mark] = JobKilled("an operator ended it: its process was killed")
+    return errors
 
 
 def _with_crashes(raw: bytes, crashes: int) -> bytes:

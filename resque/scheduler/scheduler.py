@@ -97,6 +97,7 @@ class Scheduler:
                         tuple(message["started"]),
                         message["why"],
                         tuple(message.get("late", ())),
+                        tuple(message.get("killed", ())),
                     )
                 )
         return found

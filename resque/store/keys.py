@@ -106,6 +106,10 @@ class Keys:
         """Hash: state, supervisor, concurrency, rss, version, jobs in hand, beat; expires soon after the last beat."""
         return f"{self.prefix}:worker:{id}:info"
 
+    def worker_command(self, id: str) -> str:
+        """List: what an operator asked this worker to do (quiet, resume, stop, kill, kill-job <id>); a minute."""
+        return f"{self.prefix}:worker:{id}:command"
+
     # the end ------------------------------------------------------------------------------------------------------
     def failed(self) -> str:
         """List of failure records."""

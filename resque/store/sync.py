@@ -45,6 +45,30 @@ class Line:
                 results[i] = result
         return [connection.result_of(op, result) for op, result in zip(operations, results, strict=True)]
 
+    def send(self, operation: Operation[Any]) -> None:
+        """Send without reading: the reply is read later, by `receive`. A command only, no script."""
+        self._ready()
+        try:
+            self._connection.send_packed_command([connection.pack([operation], None)], check_health=False)
+        except connection.CLIENT_ERRORS as error:
+            self.close()
+            raise connection.translate(error, sent=True) from None
+
+    def receive(self, operation: Operation[T]) -> T | StoreError:
+        """The reply of what was sent. Raises Unreachable when the conversation broke."""
+        try:
+            reply = self._read()
+        except connection.CLIENT_ERRORS as error:
+            self.close()
+            raise connection.translate(error, sent=True) from None
+        self._used = clock.monotonic()
+        return connection.result_of(operation, reply)  # type: ignore[no-any-return]
+
+    def fileno(self) -> int:
+        """For select: readable when a reply has begun to arrive, or the connection has ended. -1 when closed."""
+        sock = self._connection._sock
+        return -1 if sock is None else int(sock.fileno())
+
     def close(self) -> None:
         """Drop the connection."""
         self._connection.disconnect()

@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from resque.store.keys import Keys
-from resque.store.operation import Operation, as_is, mapping, nothing, texts
+from resque.store.operation import Operation, as_is, mapping, nothing, text, texts
+
+COMMAND_LIFE = 60
+"""Seconds."""
 
 
 def register(keys: Keys, id: str, started: str) -> list[Operation[Any]]:
@@ -24,6 +27,7 @@ def unregister(keys: Keys, id: str) -> list[Operation[Any]]:
         keys.worker(id),
         keys.worker_started(id),
         keys.worker_info(id),
+        keys.worker_command(id),
         keys.stat("processed", id),
         keys.stat("failed", id),
     )
@@ -70,6 +74,25 @@ def beat(keys: Keys, id: str, info: Mapping[str, str | int | float], life: float
 def prolong(keys: Keys, id: str, life: float) -> Operation[None]:
     """Keep the last beat for another `life` seconds: the worker lives, its supervisor says so."""
     return Operation("PEXPIRE", (keys.worker_info(id),), (round(life * 1000),), nothing)
+
+
+def command(keys: Keys, id: str, text: str) -> list[Operation[Any]]:
+    """Ask a worker to do something. What nobody fetches within a minute is forgotten."""
+    key = keys.worker_command(id)
+    return [
+        Operation("RPUSH", (key,), (text,), nothing),
+        Operation("EXPIRE", (key,), (COMMAND_LIFE,), nothing),
+    ]
+
+
+def await_command(keys: Keys, ids: Sequence[str], timeout: float) -> Operation[tuple[str, str] | None]:
+    """Wait up to `timeout` seconds for a command to one of these workers: (id, text), or None."""
+    by_key = {keys.worker_command(id): id for id in ids}
+
+    def parse(reply: Any) -> tuple[str, str] | None:
+        return None if reply is None else (by_key[text(reply[0])], text(reply[1]))
+
+    return Operation("BLPOP", tuple(by_key), (timeout,), parse)
 
 
 def info(keys: Keys, id: str) -> Operation[dict[str, bytes]]:

@@ -95,6 +95,8 @@ class Hand:
         """What each runner runs; a runner writes its own place only."""
         self.deadlines: list[Deadlined] = []
         """What ends each runner's job softly when its time is over."""
+        self.is_quiet = False
+        """Whether an operator wants nothing more to be reserved."""
         self.is_ruby = False
         """Whether payloads are read as Ruby reads them: known once the namespace is."""
         self.low = 0

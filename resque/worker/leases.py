@@ -48,10 +48,10 @@ class Leases:
         self._store.close()
 
     def _renew(self) -> None:
+        keys = self._known_keys()
         living = self._living()
         if not living:
             return
-        keys = self._known_keys()
         members = [identity.member for identity, _ in living]
         names = sorted({queue for _, queues in living for queue in queues})
         operations = [
@@ -62,6 +62,11 @@ class Leases:
         for answer in self._store.run_all([*operations, *prolonged]):
             if isinstance(answer, StoreError):
                 raise answer
+
+    @property
+    def keys(self) -> Keys | None:
+        """The namespace's keys, once it could be asked."""
+        return self._keys
 
     def _known_keys(self) -> Keys:
         if self._keys is None:

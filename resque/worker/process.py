@@ -8,6 +8,7 @@ A child has a process group of its own, so that Ctrl-C reaches the supervisor al
 
 import asyncio
 import ctypes
+import faulthandler
 import gc
 import importlib
 import os
@@ -113,7 +114,7 @@ class _Engine:
         self._signals = signals
         self._loop = asyncio.new_event_loop()
         wake = Wake(self._loop)
-        hand = Hand(who.id, wake.set_from_thread)
+        hand = self._hand = Hand(who.id, wake.set_from_thread)
         self._threads = Threads(settings.concurrency, hand, registry, seat.page)
         signal.signal(deadline.SIGNAL, self._threads.main_deadline.on_signal)
         view = View(settings, who, hand, supervisor=seat.supervisor, version=seat.version)
@@ -146,6 +147,7 @@ class _Engine:
 
     async def _work(self) -> bool:
         self._loop.add_reader(self._signals.socket, self._on_signal)
+        self._loop.add_reader(self._seat.channel, self._on_message)
         is_clean = await self._worker.run(self._ready)
         await self._worker.leave()
         events.emit("worker.stopped", id=self._who.id)
@@ -155,6 +157,22 @@ class _Engine:
         for number in self._signals.read():
             if number in WISHES:
                 self._worker.stop(WISHES[number])
+
+    def _on_message(self) -> None:
+        """What operators want, passed on by the supervisor."""
+        try:
+            messages = self._seat.channel.receive()
+        except ChannelClosed:
+            os._exit(EXIT_ERROR)
+        for message in messages:
+            if "quiet" in message:
+                self._worker.quiet(bool(message["quiet"]))
+            if "kill-job" in message:
+                running = [entry for entry in self._hand.current if entry is not None]
+                wanted = [entry for entry in running if message["kill-job"] in ("*", entry.id)]
+                self._tell({"condemned": [mark_of(entry.raw) for entry in wanted]})
+            if "stacks" in message:
+                faulthandler.dump_traceback(sys.stderr, all_threads=True)
 
     def _ready(self) -> None:
         if not self._is_ready:

@@ -17,6 +17,16 @@ WISHES: dict[int, Wish] = {signal.SIGTERM: "drain", signal.SIGINT: "drain", sign
 """TERM and INT: let running jobs end, for a while. QUIT: let them end, however long it takes. Twice: now."""
 
 
+SIGNALLED: dict[int, dict[str, object]] = {
+    signal.SIGUSR2: {"quiet": True},
+    signal.SIGCONT: {"quiet": False},
+    signal.SIGUSR1: {"kill-job": "*"},
+    signal.SIGTTIN: {"stacks": True},
+}
+"""What a supervisor passes on to its workers: USR2 take nothing more, CONT go on, USR1 end the running jobs, TTIN write
+the stacks of all threads to stderr. Resque's meanings."""
+
+
 class Signals:
     """The signals of this process, readable from `socket`. Make one in the main thread."""
 

@@ -26,10 +26,11 @@ from resque.config import Settings
 from resque.jobs.registry import Registry
 from resque.loop import Timetable, backoff
 from resque.store.identity import Identity, identity, nonce
+from resque.worker.commands import Commands
 from resque.worker.leases import Leases
 from resque.worker.ledger import Ledger, Page
 from resque.worker.process import EXIT_APP, EXIT_ERROR, EXIT_OK, Seat, run_scheduler, run_worker
-from resque.worker.signals import WISHES, Signals
+from resque.worker.signals import SIGNALLED, WISHES, Signals
 from resque.worker.subscription import Subscription
 
 _YOUNG = 2.0
@@ -49,7 +50,8 @@ class _Child:
     born: float
     queues: set[str] = field(default_factory=set)
     late: list[int] = field(default_factory=list)
-    """The marks of the jobs for whose sake it was killed."""
+    killed: list[int] = field(default_factory=list)
+    """The marks of the jobs for whose sake it was killed: they did not heed their timeout; an operator said so."""
     is_ready: bool = False
     is_killed: bool = False
     """Killed by us, on purpose: its jobs are not to blame."""
@@ -71,6 +73,9 @@ class Supervisor:
         self._deaths: dict[int, int] = {}
         self._leases = Leases(settings, self._living)
         self._timetable = Timetable([self._leases])
+        self._commands = Commands(settings)
+        self._retired: set[int] = set()
+        """Slots whose worker an operator has stopped: they stay empty."""
         self._wish: str | None = None
         self._deadline = float("inf")
         self._is_leaving = False
@@ -80,15 +85,14 @@ class Supervisor:
     def run(self) -> int:
         """Supervise. Returns the exit code: 0, or 1 / 4 when no worker could start."""
         setproctitle.setproctitle(f"resque-{self._version}: supervisor {self._settings.queues}")
-        signals = Signals(signal.SIGCHLD)
+        signals = Signals(signal.SIGCHLD, *SIGNALLED)
         self._signals = signals
         events.emit("supervisor.started", pid=os.getpid())
         try:
             while not self._is_over:
                 self._start_missing()
                 pause = min(self._timetable.run_due(), self._next_event())
-                watched: list[Any] = [signals.socket, *(child.channel for child in self._children())]
-                select.select(watched, [], [], max(0.0, pause))
+                self._hear_operators(self._wait(max(0.0, pause)))
                 self._obey(signals.read())
                 self._listen()
                 self._reap()
@@ -98,6 +102,7 @@ class Supervisor:
             for child in self._children():
                 _kill(child.pid)
             signals.restore()
+            self._commands.close()
             self._leases.close()
         events.emit("supervisor.stopped", pid=os.getpid())
         return self._exit
@@ -111,9 +116,11 @@ class Supervisor:
             self._scheduler = self._fork(last, "scheduler", self._schedule)
             for report in self._reports.values():
                 self._pass_on(report)
+        if len(self._retired) == last and not self._workers:
+            self._wish = self._wish or "drain"  # an operator has stopped them all: nothing is left to supervise
         if self._wish is None:
             for slot in range(last):
-                if slot not in self._workers and self._due[slot] <= now:
+                if slot not in self._workers and slot not in self._retired and self._due[slot] <= now:
                     self._workers[slot] = self._fork(slot, self._label, self._work)
 
     def _work(self, seat: Seat) -> int:
@@ -169,8 +176,42 @@ class Supervisor:
         starts = [due for slot, due in self._due.items() if due > now and self._wish is None]
         return min([1.0, self._deadline - now, *(due - now for due in starts)])
 
+    def _wait(self, seconds: float) -> bool:
+        """Sleep until something is to be read; whether it is what an operator asked."""
+        ear = self._commands
+        if self._leases.keys is not None and self._wish is None:
+            ear.listen(self._leases.keys, [child.who.id for child in self._workers.values() if child.is_ready])
+        watched: list[Any] = [self._signals.socket, *(child.channel for child in self._children())]
+        readable, _, _ = select.select([*watched, *ear.sockets()], [], [], seconds)
+        return any(one in ear.sockets() for one in readable)
+
+    def _hear_operators(self, there_is_news: bool) -> None:
+        heard = self._commands.heard() if there_is_news else None
+        child = next((c for c in self._workers.values() if heard and c.who.id == heard[0]), None)
+        if heard is None or child is None:
+            return
+        events.emit("worker.ordered", id=child.who.id, what=heard[1])
+        match heard[1]:
+            case "quiet" | "resume":
+                self._tell(child, {"quiet": heard[1] == "quiet"})
+            case "stop":
+                self._retired.add(child.slot)
+                _signal(child.pid, signal.SIGTERM)
+            case "kill":
+                child.is_killed = True
+                _kill(child.pid)
+            case order if order.startswith("kill-job "):
+                self._tell(child, {"kill-job": order.removeprefix("kill-job ")})
+
+    def _tell(self, child: _Child, message: dict[str, Any]) -> None:
+        with suppress(ChannelClosed):
+            child.channel.send(message)
+
     def _obey(self, numbers: list[int]) -> None:
         for number in numbers:
+            if number in SIGNALLED:
+                for child in self._workers.values():
+                    self._tell(child, SIGNALLED[number])
             if number not in WISHES:
                 continue
             again = self._wish is not None
@@ -199,6 +240,8 @@ class Supervisor:
         if message.get("ready"):
             child.is_ready = True
             self._deaths.pop(child.slot, None)
+        if "condemned" in message:
+            self._condemn(child, message["condemned"])
         if "recovered" in message:
             self._reports.pop(message["recovered"], None)
 
@@ -212,6 +255,14 @@ class Supervisor:
                 child.late, child.is_killed = late, True
                 events.emit("worker.killed", id=child.who.id, pid=child.pid, why="a job did not heed its timeout")
                 _kill(child.pid)
+
+    def _condemn(self, child: _Child, marks: list[int]) -> None:
+        """An operator wants these jobs to end. If they still run, their process ends; only they are blamed."""
+        running = [mark for mark in marks if mark in child.page.started()]
+        if running and not child.is_killed:
+            child.killed, child.is_killed = running, True
+            events.emit("worker.killed", id=child.who.id, pid=child.pid, why="an operator ended its job")
+            _kill(child.pid)
 
     def _reap(self) -> None:
         for child in self._children():
@@ -253,6 +304,7 @@ class Supervisor:
             "queues": sorted(child.queues),
             "started": [] if child.is_killed else child.page.started(),
             "late": child.late,
+            "killed": child.killed,
             "why": why,
         }
         self._reports[child.who.member] = report

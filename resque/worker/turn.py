@@ -54,10 +54,10 @@ class Turn:
         self._settlement = Settlement(keys, self._identity.member, self._identity.id)
 
     def want(self) -> int:
-        """How many jobs to reserve now. None while one that must run alone is in hand, or all runners are in slow jobs:
-        what has just been given back would come in again."""
+        """How many jobs to reserve now. None while quiet, while one that must run alone is in hand, or while all
+        runners are in slow jobs: what has just been given back would come in again."""
         hand = self._hand
-        if hand.holds_alone or hand.is_slow(clock.boottime() - SLOW):
+        if hand.is_quiet or hand.holds_alone or hand.is_slow(clock.boottime() - SLOW):
             return 0
         want = self._batch.want(len(hand.unstarted), hand.running)
         hand.low = self._batch.depth // 2

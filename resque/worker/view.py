@@ -59,6 +59,10 @@ class View:
             due = min(due, running.started_at + VISIBLE - clock.boottime())
         return max(0.0, due)
 
+    def hasten(self) -> None:
+        """Show the state with the next turn."""
+        self._beat_due = 0.0
+
     def operations(self, keys: Keys) -> list[Operation[Any]]:
         """What changed since the last time; goes out with a turn."""
         found = []
@@ -85,7 +89,7 @@ class View:
         period = self._settings.lease / 2
         self._beat_due = clock.monotonic() + period
         info = {
-            "state": "working" if self._hand.running else "idle",
+            "state": "quiet" if self._hand.is_quiet else "working" if self._hand.running else "idle",
             "supervisor": self._supervisor,
             "concurrency": self._settings.concurrency,
             "rss": self._process.memory_info().rss,

@@ -75,6 +75,13 @@ class Worker:
         self._wish = self._wish or wish
         self._wake.set()
 
+    def quiet(self, is_quiet: bool) -> None:
+        """Reserve nothing more (what is in hand goes on), or go on as before."""
+        self._hand.is_quiet = is_quiet
+        self._page.is_idle = False
+        self._view.hasten()
+        self._wake.set()
+
     async def run(self, ready: Callable[[], None]) -> bool:
         """Work until stopped. True when all runners have ended their jobs, False when some were released as they ran.
 
@@ -134,6 +141,8 @@ class Worker:
                 await self._reread("the list is not as long as it should be")
             self._give_back(SLOW, _NOT_STARTED)
             await self._start_alone()
+            if self._hand.is_quiet and intake.outstanding:
+                await intake.disarm()
             want = self._turn.want()
             asked = await self._ask(want) if want else []
             took = 0
@@ -191,7 +200,7 @@ class Worker:
             await self._intake.disarm()
         caught, self._intake.caught = self._intake.caught, []
         for catch in caught:
-            if catch.paused and await self._turn.is_paused(catch.queue):
+            if self._hand.is_quiet or (catch.paused and await self._turn.is_paused(catch.queue)):
                 self._release(catch.queue, catch.payload)
             else:
                 self._turn.add(catch.queue, [catch.payload])

@@ -33,6 +33,7 @@ def main() -> int:
 
 NAMES = [
     *("worker.started", "worker.stopped", "worker.died", "worker.rereading", "worker.draining"),
+    *("worker.ordered", "worker.killed", "commands.deaf"),
     *("supervisor.started", "supervisor.stopping", "supervisor.stopped", "store.lost", "store.back"),
     *("job.recovered", "job.released", "job.lease_lost"),
     *("loop.failed", "lease.renewal_failed", "queue.trouble", "audit.repaired"),

@@ -36,6 +36,7 @@ TABLE = {
     "worker": ((ID,), "p:worker:host~0a1b:77:mail,default"),
     "worker_started": ((ID,), "p:worker:host~0a1b:77:mail,default:started"),
     "worker_info": ((ID,), "p:worker:host~0a1b:77:mail,default:info"),
+    "worker_command": ((ID,), "p:worker:host~0a1b:77:mail,default:command"),
     "failed": ((), "p:failed"),
     "stat": (("processed",), "p:stat:processed"),
     "metrics": (("mail", 28_000_000), "p:metrics:mail:28000000"),

@@ -89,9 +89,10 @@ def test_a_key_of_a_wrong_type_stops_no_other(redis: Any, leases: Leases, team: 
     assert left(redis, "q", A) == pytest.approx(20, abs=0.5)
 
 
-def test_nobody_lives_nothing_is_asked(leases: Leases, redis: Any) -> None:
+def test_nobody_lives_nothing_is_renewed(leases: Leases, redis: Any) -> None:
+    redis.zadd("resque:leases:q", {A.member: 1})
     assert leases.tick(0.0) == 5.0
-    assert redis.keys("*") == []
+    assert redis.zscore("resque:leases:q", A.member) == 1
 
 
 def test_failure_is_told_and_tried_again_sooner(

@@ -147,5 +147,8 @@ def test_the_name_of_a_queue_is_written_with_its_first_job(
                 await bench.turn.take(["q"], 1)
             await bench.turn.take(["q"], 1)
             assert redis.smembers("resque:queues") == {b"q"}
+            redis.delete("resque:queues")
+            await bench.turn.take(["q"], 1)
+            assert not redis.exists("resque:queues"), "once"
 
     run(scene)

@@ -104,8 +104,8 @@ def test_a_job_that_is_declared_alone_has_no_company(settings: MakeSettings, red
     push(redis, "q", *(job("Alone" if n % 7 == 3 else "Sleep", n, *([] if n % 7 == 3 else [0.002])) for n in range(70)))
 
     async def work() -> None:
-        async with working(settings(concurrency=4), shop) as rig:
-            await until(lambda: settled(redis, rig, 70))
+        async with working(settings(concurrency=4, lease=60.0), shop) as rig:
+            await until(lambda: settled(redis, rig, 70), 5)
 
     asyncio.run(work())
     assert sorted(shop.ran) == list(range(70))
@@ -140,6 +140,27 @@ def test_a_polled_job_that_runs_alone_does_not_wait_for_the_waits(
             await until(lambda: len(rig.intake.outstanding) == 16)
             push(redis, "q19", job("Alone", 1))
             await until(lambda: shop.ran == [1], 3)
+
+    asyncio.run(work())
+
+
+def test_a_polled_job_ends_the_waits_before_others_are_caught(settings: MakeSettings, redis: Any, shop: Shop) -> None:
+    """What they caught would wait behind it; so it stays for another worker."""
+    names = [f"q{n:02}" for n in range(20)]
+
+    async def work() -> None:
+        async with working(settings(queues=",".join(names)), shop) as rig:
+            await until(lambda: len(rig.intake.outstanding) == 16)
+            push(redis, "q19", job("Hold", 1))
+            await until(lambda: shop.holding)
+            await until(lambda: not rig.intake.outstanding, 2)
+            with events.listening("job.released") as released:
+                push(redis, "q00", job("Note", 2))
+                await asyncio.sleep(0.15)
+            assert released == []
+            assert redis.llen("resque:queue:q00") == 1
+            shop.release()
+            await until(lambda: shop.ran == [1, 2])
 
     asyncio.run(work())
 

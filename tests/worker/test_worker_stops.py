@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from resque import events
 from resque.config import Settings, Wire
 from tests.fault_proxy import FaultProxy
 from tests.worker.rig import MEMBER, Rig, Shop, in_order, job, push, settled, until, working
@@ -107,20 +108,22 @@ def test_finish_waits_for_the_job_also_while_redis_is_away(
     """QUIT lets it end, and what it has done is settled when Redis is back."""
 
     async def work() -> Rig:
-        async with working(settings(url=proxy.url), shop, stop=False) as rig:
-            push(redis, "q", job("Hold", 1))
-            await until(lambda: shop.holding)
+        async with working(settings(url=proxy.url, concurrency=2), shop, stop=False) as rig:
+            push(redis, "q", job("Hold", 1), job("Sleep", 2, 0.3))
+            await until(lambda: shop.holding == 2)
             await asyncio.to_thread(proxy.stop)
             rig.worker.stop("finish")
-            await asyncio.sleep(2.5)
-            shop.release()
-            await until(lambda: shop.ran == [1])
+            with events.listening("store.lost") as lost:
+                await until(lambda: len(lost) > 4)  # it has something to settle: the other job
+            assert shop.ran == [2]
             proxy.start()
+            await until(lambda: int(redis.get("resque:stat:processed") or 0) == 1)
+            shop.release()
         return rig
 
     rig = asyncio.run(work())
     assert rig.clean
-    assert settled(redis, rig, 1)
+    assert settled(redis, rig, 2)
 
 
 def test_it_says_good_bye(settings: MakeSettings, redis: Any, shop: Shop) -> None:

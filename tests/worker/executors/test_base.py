@@ -88,6 +88,27 @@ def test_the_mark_is_made_before_the_payload_is_read(bench: Bench) -> None:
     assert bench.page.started() == []
 
 
+class Writes(list[int]):
+    """Cells that remember what was written into them."""
+
+    def __init__(self) -> None:
+        super().__init__([0, 0])
+        self.written: list[tuple[int, int]] = []
+
+    def __setitem__(self, place: Any, mark: Any) -> None:
+        self.written.append((place, mark))
+        super().__setitem__(place, mark)
+
+
+@pytest.mark.parametrize("raw", [b"no json", b'{"class":"Echo","args":[]}'])
+def test_also_one_that_cannot_be_read_was_marked(bench: Bench, raw: bytes) -> None:
+    """It might have killed us just there."""
+    cells: Any = Writes()
+    page = Page(cells, bench.page.since, memoryview(bytearray(8)).cast("q"))
+    Performer(bench.registry, page, bench.hand, RUNNER, asyncio.run).perform(Entry(raw, "q", "w", clock.boottime()))
+    assert cells.written == [(RUNNER, mark_of(raw)), (RUNNER, 0)]
+
+
 @pytest.mark.parametrize("raw", [b"no json", b'{"class":"Unknown","args":[]}', b'{"class":"Echo","args":[1,2,3]}'])
 def test_whatever_happens_the_mark_is_taken_away(bench: Bench, raw: bytes) -> None:
     bench.define(lambda: 1 / 0)

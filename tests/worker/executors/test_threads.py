@@ -111,6 +111,23 @@ def test_no_work_is_missed_by_runners_that_go_idle(crew_of: Callable[[int], Crew
     assert crew.hand.running == 0
 
 
+def test_work_that_comes_just_before_a_runner_is_listed_as_idle(crew_of: Callable[[int], Crew]) -> None:
+    """It has found nothing, and nobody knows yet that it must be woken: it looks a second time."""
+    crew, seen = crew_of(1), []
+    crew.define("Note", seen.append)
+    given = iter(range(20))
+
+    def loop_is_woken() -> None:
+        number = next(given, None)
+        if number is not None:
+            crew.add(job("Note", number))
+
+    crew.hand.wake = loop_is_woken
+    crew.main.start()
+    crew.wait_for_ended(20)
+    assert seen == list(range(20))
+
+
 def test_runners_that_are_idle_take_no_time(crew_of: Callable[[int], Crew]) -> None:
     crew = crew_of(8)
     crew.main.start()
