@@ -30,7 +30,7 @@ def ratio(figure: str, row: dict[str, float]) -> tuple[str, float] | None:
     quick = kind(figure) == _QUICK
     best = (max if quick else min)(peers, key=lambda name: peers[name])
     upper, lower = (row[OURS], peers[best]) if quick else (peers[best], row[OURS])
-    return best, upper / lower if lower else float("inf")
+    return (best, upper / lower) if lower else None
 
 
 def aims(table: Table) -> list[tuple[str, str, float, bool]]:

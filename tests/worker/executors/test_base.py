@@ -104,7 +104,7 @@ class Writes(list[int]):
 def test_also_one_that_cannot_be_read_was_marked(bench: Bench, raw: bytes) -> None:
     """It might have killed us just there."""
     cells: Any = Writes()
-    page = Page(cells, bench.page.since, memoryview(bytearray(8)).cast("q"))
+    page = Page(cells, bench.page.since, bench.page.deadlines, memoryview(bytearray(8)).cast("q"))
     Performer(bench.registry, page, bench.hand, RUNNER, asyncio.run).perform(Entry(raw, "q", "w", clock.boottime()))
     assert cells.written == [(RUNNER, mark_of(raw)), (RUNNER, 0)]
 
