@@ -152,6 +152,8 @@ class Worker:
                 await intake.disarm()
             if want and not took:
                 await self._wait_for_work()
+            if not want and self._turn.want():
+                continue  # what ran alone is settled now: reserve again before any sleep
             await self._wake.sleep(self._pause())
 
     async def _drain(self) -> bool:

@@ -229,18 +229,38 @@ def test_asked_twice_it_leaves_at_once(team_of: MakeTeam, first: str, second: st
     assert team.inflight() == {}
 
 
-def test_term_in_the_first_moments(supervise: Callable[..., subprocess.Popen[Any]], tmp_path: Path) -> None:
-    """A wish that meets a child just born is not lost, is not heard by the wrong process, and is no error."""
+def test_asked_twice_a_worker_that_does_not_obey_is_killed_soon(team_of: MakeTeam) -> None:
+    team = team_of(processes=1, drain=60)
+    run_one(team, 1, 600.0)
+    (worker,) = team.worker_pids()
+    os.kill(worker, signal.SIGSTOP)
+    team.supervisor.send_signal(signal.SIGTERM)
+    wait_for(lambda: team.events("supervisor.stopping"), 5, "the first wish was heard")
+    began = time.monotonic()
+    assert team.stop() == 0
+    assert 2.9 <= time.monotonic() - began < 5
+    assert [(payload["args"][0], payload.get("tries")) for payload in payloads(team)] == [(1, None)]
+    assert team.inflight() == {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
+def test_a_wish_that_meets_children_just_born(
+    spawn: Spawner, server: Server, tmp_path: Path, number: signal.Signals
+) -> None:
+    """It is not lost, is not heard by the wrong process, and is no error. Here the first moments last half a second."""
+    (tmp_path / "slow_birth.py").write_text(
+        "import os, sys, time\nos.register_at_fork(after_in_child=lambda: time.sleep(0.5))\n"
+        "from tests.processes import launch\nsys.exit(launch.main())\n"
+    )
     log = tmp_path / "events.jsonl"
-    for moment in (0.0, 0.002, 0.004, 0.006, 0.01, 0.015, 0.02, 0.05):
-        log.unlink(missing_ok=True)
-        process = supervise(drain=20)
-        wait_for(lambda: launch.read(log, "supervisor.started"), 10, "it begins")
-        time.sleep(moment)
-        began = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
-        assert process.returncode == 0, said
-        assert time.monotonic() - began < 3
-        assert "Traceback" not in said
-        assert len(launch.read(log, "supervisor.stopping")) == 1
+    settings = {"redis_url": server.url, "app": "tests.processes.jobs", "queues": "work", "processes": 2, "drain": 20}
+    command = [sys.executable, tmp_path / "slow_birth.py", json.dumps(settings), log]
+    process = spawn(*command, env={"PYTHONPATH": str(Path.cwd())}, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: len(psutil.Process(process.pid).children()) == 3, 10, "the children are born")
+    began = time.monotonic()
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+    assert time.monotonic() - began < 4
+    assert "Traceback" not in said
+    assert len(launch.read(log, "supervisor.stopping")) == 1

@@ -104,8 +104,8 @@ def test_a_job_that_is_declared_alone_has_no_company(settings: MakeSettings, red
     push(redis, "q", *(job("Alone" if n % 7 == 3 else "Sleep", n, *([] if n % 7 == 3 else [0.002])) for n in range(70)))
 
     async def work() -> None:
-        async with working(settings(concurrency=4, lease=60.0), shop) as rig:
-            await until(lambda: settled(redis, rig, 70), 5)
+        async with working(settings(concurrency=4, lease=60.0, poll=30.0), shop) as rig:
+            await until(lambda: settled(redis, rig, 70), 5)  # no look and no renewal helps: each is started by the last
 
     asyncio.run(work())
     assert sorted(shop.ran) == list(range(70))
