@@ -1,7 +1,7 @@
 """Settings: one frozen object, three sources, and the only reader of the environment.
 
 May be in here: names, defaults, where a value comes from, whether it makes sense. May not: connections, jobs,
-anything that acts.
+anything that acts on more than the environment.
 
 Order, later wins: defaults < `[tool.resque]` in pyproject.toml or resque.toml (in the current folder or above) <
 environment `RESQUE_<NAME>` < arguments (and flags). `None` means "not set", never a value.
@@ -9,8 +9,9 @@ environment `RESQUE_<NAME>` < arguments (and flags). `None` means "not set", nev
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -23,6 +24,9 @@ LogFormat = Literal["text", "json"]
 _DURATIONS = {"connect_timeout", "socket_timeout", "lease", "poll", "drain", "grace"}
 _SIZES = {"max_payload"}
 _LISTS = {"app"}
+
+_PLAIN = ("PATH", "HOME", "LANG", "LC_*", "TZ", "USER", "LOGNAME", "PYTHON*")
+_SECRET = ("*PASSWORD*", "*SECRET*", "*TOKEN*", "*KEY*", "RESQUE_*", "*_URL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +115,35 @@ class Settings:
 def environment(name: str) -> str | None:
     """One variable of the environment that is no setting of ours (NO_COLOR, CI …)."""
     return os.environ.get(name)
+
+
+def scrubbed(environment: Mapping[str, str], keep: Sequence[str] = ()) -> dict[str, str]:
+    """What the process of a job may see of `environment`: what every program needs, and what `keep` adds.
+
+    `keep` holds names and patterns. A name that looks like a secret is kept only where it is written out: a pattern
+    that was meant for settings must not let a password through.
+
+    >>> scrubbed({"PATH": "/bin", "SHOP_MODE": "eu", "SHOP_TOKEN": "t", "DSN": "d"}, keep=["SHOP_*"])
+    {'PATH': '/bin', 'SHOP_MODE': 'eu'}
+    """
+    return {name: value for name, value in environment.items() if name in keep or _is_plain(name, keep)}
+
+
+def environment_scrub(keep: Sequence[str] = ()) -> None:
+    """Take from this process's environment what `scrubbed` would not show. For the process of a job, after its fork.
+
+    It protects against code that prints, reports or passes on its environment, not against code that searches memory:
+    a forked process holds copies of what its parent held.
+    """
+    left = scrubbed(os.environ, keep)
+    for name in set(os.environ).difference(left):
+        del os.environ[name]
+
+
+def _is_plain(name: str, keep: Sequence[str]) -> bool:
+    if any(fnmatchcase(name.upper(), pattern) for pattern in _SECRET):
+        return False
+    return any(fnmatchcase(name, pattern) for pattern in (*_PLAIN, *keep))
 
 
 def _from_environment() -> tuple[str, dict[str, Any]]:

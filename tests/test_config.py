@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resque.config import Settings, environment
+from resque.config import Settings, environment, environment_scrub, scrubbed
 from resque.errors import ConfigError
 
 
@@ -202,3 +202,47 @@ def test_environment_reads_one_variable(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.delenv("CI", raising=False)
     assert (environment("NO_COLOR"), environment("CI")) == ("1", None)
+
+
+PLAIN = ("PATH", "HOME", "LANG", "LC_ALL", "LC_TIME", "TZ", "USER", "LOGNAME", "PYTHONPATH", "PYTHONUNBUFFERED")
+HIDDEN = (
+    "DB_PASSWORD",
+    "PASSWORD",
+    "AWS_SECRET_ACCESS_KEY",
+    "GITHUB_TOKEN",
+    "KEYRING",
+    "api_key",
+    "RESQUE_APP",
+    "RESQUE_REDIS_URL",
+    "DATABASE_URL",
+    "PYTHON_TOKEN",
+    "LC_SECRET",
+    "SENTRY_DSN",
+    "SHOP_MODE",
+    "PATHS",
+    "",
+)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_job_sees_what_every_program_needs(name: str) -> None:
+    assert scrubbed({name: "x"}) == {name: "x"}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_job_sees_nothing_else_unless_it_is_kept_by_name(name: str) -> None:
+    assert scrubbed({name: "x"}) == {}
+    assert scrubbed({name: "x"}, keep=[name]) == {name: "x"}
+
+
+def test_a_pattern_keeps_settings_but_no_secrets() -> None:
+    before = {"SHOP_MODE": "eu", "SHOP_TOKEN": "t", "SHOP_DB_URL": "u", "OTHER": "o"}
+    assert scrubbed(before, keep=["SHOP_*", "SHOP_DB_URL"]) == {"SHOP_MODE": "eu", "SHOP_DB_URL": "u"}
+    assert scrubbed(before, keep=["*"]) == {"SHOP_MODE": "eu", "OTHER": "o"}
+
+
+def test_scrubbing_changes_this_process_s_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {"PATH": "/bin", "RESQUE_REDIS_URL": "u", "MODE": "m"}
+    monkeypatch.setattr(os, "environ", before)
+    environment_scrub(keep=["MODE"])
+    assert before == {"PATH": "/bin", "MODE": "m"}

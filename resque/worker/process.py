@@ -7,7 +7,6 @@ A child has a process group of its own, so that Ctrl-C reaches the supervisor al
 """
 
 import asyncio
-import ctypes
 import faulthandler
 import gc
 import importlib
@@ -31,6 +30,7 @@ from resque.worker.executors import deadline
 from resque.worker.executors.threads import Threads
 from resque.worker.hand import Hand
 from resque.worker.ledger import Page, mark_of
+from resque.worker.privileges import die_with_parent, no_new_privileges
 from resque.worker.queues import Queues
 from resque.worker.signals import WISHES, Signals
 from resque.worker.subscription import Subscription
@@ -40,7 +40,6 @@ from resque.worker.worker import Worker
 
 EXIT_OK, EXIT_ERROR, EXIT_APP = 0, 1, 4
 _SWITCH_INTERVAL = 0.0005
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +190,11 @@ class _Engine:
 
 
 def _settle_in(seat: Seat, title: str) -> None:
-    """Own process group, death with the supervisor, title."""
+    """Own process group, death with the supervisor, no way to more rights, title."""
     os.setpgid(0, 0)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != seat.supervisor:  # it died before we asked to be told
+    if not die_with_parent(seat.supervisor):
         os._exit(EXIT_ERROR)
+    no_new_privileges()
     setproctitle.setproctitle(title)
 
 

@@ -29,6 +29,8 @@ from resque.store.identity import Identity, identity, nonce
 from resque.worker.commands import Commands
 from resque.worker.leases import Leases
 from resque.worker.ledger import Ledger, Page
+from resque.worker.notify import Notifier
+from resque.worker.privileges import OomCounter, why_died
 from resque.worker.process import EXIT_APP, EXIT_ERROR, EXIT_OK, Seat, run_scheduler, run_worker
 from resque.worker.signals import SIGNALLED, WISHES, Signals
 from resque.worker.subscription import Subscription
@@ -37,7 +39,6 @@ _YOUNG = 2.0
 _KILL_AFTER = 3.0
 _LAST_RECOVERY = 5.0
 _LEAST_RECOVERY = 1.5
-_NAMES = {number.value: number.name for number in signal.Signals}
 
 
 @dataclass(slots=True)
@@ -74,6 +75,10 @@ class Supervisor:
         self._leases = Leases(settings, self._living)
         self._timetable = Timetable([self._leases])
         self._commands = Commands(settings)
+        self._notifier = Notifier()
+        self._told_ready = False
+        self._beat_due = 0.0
+        self._oom = OomCounter()
         self._retired: set[int] = set()
         """Slots whose worker an operator has stopped: they stay empty."""
         self._wish: str | None = None
@@ -98,6 +103,7 @@ class Supervisor:
                 self._reap()
                 self._kill_late()
                 self._enforce()
+                self._notify()
         finally:
             for child in self._children():
                 _kill(child.pid)
@@ -106,6 +112,17 @@ class Supervisor:
             self._leases.close()
         events.emit("supervisor.stopped", pid=os.getpid())
         return self._exit
+
+    def _notify(self) -> None:
+        """Tell systemd (or whoever wants to know) that all workers are there, that we leave, that we live."""
+        if not self._told_ready and sum(c.is_ready for c in self._workers.values()) == self._settings.processes:
+            self._told_ready = True
+            self._notifier.ready()
+        interval, now = self._notifier.watchdog_interval(), clock.monotonic()
+        if interval is not None and now >= self._beat_due:
+            self._beat_due = now + interval / 2  # our loop turns once a second at least
+            self._notifier.beat()
+        self._oom.look()
 
     # starting --------------------------------------------------------------------------------------------------
 
@@ -220,6 +237,7 @@ class Supervisor:
 
     def _stop(self, wish: str, number: int, *, now: bool) -> None:
         self._wish = self._wish or wish
+        self._notifier.stopping()
         patience = 0.0 if now else self._settings.drain if wish == "drain" else float("inf")
         self._deadline = min(self._deadline, clock.monotonic() + patience + _KILL_AFTER)
         for child in self._workers.values():
@@ -273,7 +291,7 @@ class Supervisor:
     def _bury(self, child: _Child, status: int) -> None:
         self._drain_channel(child)
         code = os.waitstatus_to_exitcode(status)
-        why = f"exit code {code}" if code >= 0 else f"signal {-code} ({_NAMES.get(-code, 'without a name')})"
+        why = why_died(status, is_oom=self._oom.claim())
         _kill_group(child.pid)
         child.channel.close()
         if child is self._scheduler:

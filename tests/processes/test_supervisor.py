@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -264,3 +265,25 @@ def test_a_wish_that_meets_children_just_born(
     assert time.monotonic() - began < 4
     assert "Traceback" not in said
     assert len(launch.read(log, "supervisor.stopping")) == 1
+
+
+def test_systemd_is_told(spawn: Spawner, server: Server, tmp_path: Path) -> None:
+    """READY when all workers are, WATCHDOG while it lives, STOPPING at the end."""
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+        ear.bind(path)
+        ear.settimeout(10)
+        settings = {"redis_url": server.url, "app": "tests.processes.jobs", "queues": "work", "processes": 2}
+        command = [sys.executable, "-m", "tests.processes.launch", json.dumps(settings), str(tmp_path / "events")]
+        process = spawn(*command, env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "2000000"})
+        heard = ear.recv(1000)
+        while not heard.startswith(b"READY=1"):
+            assert heard == b"WATCHDOG=1"
+            heard = ear.recv(1000)
+        assert f"MAINPID={process.pid}".encode() in heard
+        wait_for(lambda: len(launch.read(tmp_path / "events", "worker.started")) == 2, 1, "both are there")
+        assert ear.recv(1000) == b"WATCHDOG=1"
+        process.terminate()
+        while ear.recv(1000) != b"STOPPING=1":
+            continue
+    assert process.wait(10) == 0
