@@ -291,7 +291,7 @@ class Supervisor:
     def _bury(self, child: _Child, status: int) -> None:
         self._drain_channel(child)
         code = os.waitstatus_to_exitcode(status)
-        why = why_died(status, is_oom=self._oom.claim())
+        why = why_died(status, is_oom=self._oom.claim() if code == -signal.SIGKILL else None)
         _kill_group(child.pid)
         child.channel.close()
         if child is self._scheduler:
