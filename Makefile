@@ -9,7 +9,7 @@ STAMP := .venv/.installed
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(STAMP) ## a server, workers, jobs and the web page, to look at and to break
+demo: $(STAMP) ## a server, workers, thousands of real jobs, a worker killed half way, and that all adds up
 	$(BIN)/resque demo
 
 test: $(STAMP) ## all tests, on every server that this machine has (see the closing lines)

@@ -14,8 +14,8 @@ from resque import clock
 from resque.admin import jobs
 from resque.admin.console import Console, known
 from resque.admin.jobs import JobView
-from resque.errors import StoreError
 from resque.store import identity, workers
+from resque.store.operation import sure
 
 State = Literal["working", "idle", "quiet", "silent"]
 """silent: one of ours without a sign of life for a while; it is pruned soon."""
@@ -90,9 +90,7 @@ def count(console: Console) -> int:
 
 
 def _ask_for(console: Console, worker: WorkerView, text: str) -> None:
-    for answer in console.ask(workers.command(console.claim(), worker.id, text)):
-        if isinstance(answer, StoreError):
-            raise answer
+    sure(console.ask(workers.command(console.claim(), worker.id, text)))
 
 
 def _view(id: str, status: Mapping[str, Any], started: str | None, info: Mapping[str, bytes]) -> WorkerView:

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Literal, Self
@@ -40,17 +40,24 @@ _STEP = 0.01
 # killed server on a port of that range sooner or later connects to itself, and the server cannot have its port back.
 _PORTS = range(20000, 32000)
 
-# Runs as the server's process first, then becomes the server: "kill me when the thread that started me ends" survives
-# exec. Not a preexec_fn: that runs Python between fork and exec, which may deadlock when there are threads. SIGKILL,
-# because a server that is stopped or busy with a script would not hear anything else; what it had acknowledged into an
+# Runs as the process first, then becomes the program: "kill me when the thread that started me ends" survives exec. Not
+# a preexec_fn: that runs Python between fork and exec, which may deadlock when there are threads. SIGKILL, because a
+# server that is stopped or busy with a script would not hear anything else; what it had acknowledged into an
 # append-only file is with the operating system already.
 _LEASH = """
 import ctypes, os, sys
-ctypes.CDLL(None).prctl(1, 9)
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 9)
 if os.getppid() != int(sys.argv[1]):
-    sys.exit("the parent died before the server began")
-os.execv(sys.argv[2], sys.argv[2:])
+    sys.exit("the parent died before this began")
+os.execvp(sys.argv[2], sys.argv[2:])
 """
+
+
+def leashed(command: Sequence[str]) -> list[str]:
+    """The command, to be started by this very thread, so that it dies with it: even `kill -9` of us leaves nothing (on
+    Linux; elsewhere it runs as it is)."""
+    return [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid()), *command]
 
 
 class Server:
@@ -191,7 +198,7 @@ class Server:
         settings.write_text("\n".join(self._lines()) + "\n", encoding="utf-8")
         command = [str(self.executable), str(settings)]
         if not self.keep and sys.platform == "linux":
-            command = [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid()), *command]
+            command = leashed(command)
         self._process = _launch(command, self.folder, self.log)
 
     def _lines(self) -> list[str]:

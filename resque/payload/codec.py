@@ -75,6 +75,14 @@ def decode(raw: bytes, *, ruby: bool = False) -> Payload:
     return payload if payload is not None else _decode_foreign(raw, ruby)
 
 
+def id_of(raw: bytes) -> str | None:
+    """The id of a payload, also of one that cannot be read but was put back with one. Never raises."""
+    try:
+        return decode(raw).id
+    except Unreadable:
+        return tries_of(raw).id
+
+
 def tries_of(raw: bytes) -> Tries:
     """How often a payload was tried, without reading the rest; Tries() when it does not say. Never raises."""
     if raw.find(TRAILER_MARK, TRAILER_MARK_AT) < 0:

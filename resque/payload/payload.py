@@ -83,6 +83,14 @@ class Payload(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.tries.crashes if self.tries is not None else 0
 
 
+def mark_of(raw: bytes) -> int:
+    """The mark of a payload in the memory that forked processes share: never 0, and the same in all of them.
+
+    `hash(bytes)` is seeded anew for each program, but a fork takes the seed along.
+    """
+    return hash(raw) or 1
+
+
 def is_id(text: str) -> bool:
     """Whether `text`, of a good length, may be a job's id. It goes into logs and terminals: printable ASCII only."""
     return text.isascii() and text.isprintable()

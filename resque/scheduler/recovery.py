@@ -20,13 +20,14 @@ from uuid_utils import uuid7
 
 from resque import clock, events
 from resque.config import Settings
-from resque.errors import JobKilled, JobTimeout, Refused, ResqueError, StoreError, Unreadable
+from resque.errors import JobKilled, JobTimeout, Refused, ResqueError, StoreError
 from resque.jobs.outcome import Condemned, Died, Failed, Released, decide
 from resque.payload import codec, failure
-from resque.payload.payload import Tries
+from resque.payload.payload import Tries, mark_of
 from resque.store import inflight, namespace, queues, settle, stats, workers
 from resque.store.identity import Identity
 from resque.store.keys import Keys
+from resque.store.operation import sure
 from resque.store.settle import Holder, Settled
 from resque.store.sync import SyncStore
 
@@ -184,7 +185,7 @@ class Recovery:
                     failed_at=now,
                     worker=lost.member,
                     queue=queue,
-                    id=_id_of(raw) or str(uuid7()),
+                    id=codec.id_of(raw) or str(uuid7()),
                 )
                 failed.append((raw, record, *stats.failed_fields("", 0)))
             elif isinstance(outcome, Released):
@@ -196,22 +197,21 @@ class Recovery:
             operations.append(settle.fail(self._keys, holder, failed, int(now // 60)))
         if released:
             operations.append(settle.release(self._keys, holder, released))
-        for answer in self._store.run_all(operations):
-            if isinstance(answer, StoreError):
-                raise answer
+        for answer in sure(self._store.run_all(operations)):
             _check(answer)
         events.emit(
             "job.recovered", queue=queue, worker=lost.member, released=len(released), failed=len(failed), why=lost.why
         )
 
     def _decide(self, raw: bytes, lost: _Lost) -> object:
-        error = lost.condemned.pop(hash(raw) or 1, None)
+        mark = mark_of(raw)
+        error = lost.condemned.pop(mark, None)
         if error is not None:
             return decide(Condemned(error), 0)
         started = True
         if lost.started is not None:
-            started = lost.started[hash(raw) or 1] > 0
-            lost.started[hash(raw) or 1] -= started
+            started = lost.started[mark] > 0
+            lost.started[mark] -= started
         crashes = codec.tries_of(raw).crashes
         writable = codec.with_tries(raw, Tries()) is not None
         return decide(Died(lost.why, started), crashes, readable=writable)
@@ -231,15 +231,8 @@ def _with_crashes(raw: bytes, crashes: int) -> bytes:
     tries = codec.tries_of(raw)
     if crashes == tries.crashes:
         return b""
-    name = tries.id or (None if _id_of(raw) else str(uuid7()))
+    name = tries.id or (None if codec.id_of(raw) else str(uuid7()))
     return codec.with_tries(raw, Tries(name, tries.attempt, crashes)) or b""
-
-
-def _id_of(raw: bytes) -> str | None:
-    try:
-        return codec.decode(raw).id
-    except Unreadable:
-        return codec.tries_of(raw).id
 
 
 def _check(answer: Settled) -> None:

@@ -4,10 +4,11 @@ May be in here: what is sent and how the answer is read. May not: sending (sync.
 `parse` must take what RESP2 and RESP3 give.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from resque.errors import StoreError
 from resque.store.scripts import Script
 
 T = TypeVar("T")
@@ -31,6 +32,14 @@ class Operation(Generic[T]):
     keys: tuple[str, ...] = ()
     args: tuple[Arg, ...] = ()
     parse: Callable[[Any], T] = field(default=as_is)
+
+
+def sure(answers: Sequence[Any]) -> Sequence[Any]:
+    """The answers of a trip, when none may be missing. Raises the first StoreError among them."""
+    for answer in answers:
+        if isinstance(answer, StoreError):
+            raise answer
+    return answers
 
 
 def text(value: Any) -> str:

@@ -23,7 +23,7 @@ from resque.errors import Refused, StoreError, Unavailable
 from resque.store import namespace, reserve
 from resque.store.aio import AsyncLine
 from resque.store.keys import Keys
-from resque.store.operation import Operation
+from resque.store.operation import Operation, sure
 
 MOST_WAITS = 16
 LONGEST_WAIT = 10.0
@@ -138,11 +138,9 @@ class Intake:
         """How far the server's clock is from our monotonic one: lease ends are in the server's time."""
         line = AsyncLine(self._settings)
         try:
-            (answer,) = await line.trip([namespace.time()])
+            (answer,) = sure(await line.trip([namespace.time()]))
         finally:
             await line.close()
-        if isinstance(answer, StoreError):
-            raise answer
         self._clock_offset = answer - clock.monotonic()
 
     async def _wait(self, queue: str) -> None:

@@ -15,6 +15,7 @@ from resque.errors import StoreError
 from resque.store import inflight, namespace, workers
 from resque.store.identity import Identity
 from resque.store.keys import Keys
+from resque.store.operation import sure
 from resque.store.sync import SyncStore
 
 _QUEUES_A_CALL = 64
@@ -59,9 +60,7 @@ class Leases:
             for i in range(0, len(names), _QUEUES_A_CALL)
         ]
         prolonged = [workers.prolong(keys, identity.id, self._settings.lease * 3) for identity, _ in living]
-        for answer in self._store.run_all([*operations, *prolonged]):
-            if isinstance(answer, StoreError):
-                raise answer
+        sure(self._store.run_all([*operations, *prolonged]))
 
     @property
     def keys(self) -> Keys | None:

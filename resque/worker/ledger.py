@@ -70,8 +70,3 @@ class Ledger:
         """The page of the process in slot `process`."""
         place = slice(process * self._runners, (process + 1) * self._runners)
         return Page(self._marks[place], self._since[place], self._deadlines[place], self._idle[process : process + 1])
-
-
-def mark_of(payload: bytes) -> int:
-    """The mark of a payload: never 0."""
-    return hash(payload) or 1

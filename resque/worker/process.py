@@ -24,12 +24,13 @@ from resque.channel import Channel, ChannelClosed
 from resque.config import Settings
 from resque.errors import AppNotFound, ConfigError, ResqueError
 from resque.jobs.registry import Registry
+from resque.payload.payload import mark_of
 from resque.scheduler.scheduler import Scheduler
 from resque.store.identity import Identity, identity
 from resque.worker.executors import deadline
 from resque.worker.executors.threads import Threads
 from resque.worker.hand import Hand
-from resque.worker.ledger import Page, mark_of
+from resque.worker.ledger import Page
 from resque.worker.privileges import die_with_parent, no_new_privileges
 from resque.worker.queues import Queues
 from resque.worker.signals import WISHES, Signals

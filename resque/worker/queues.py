@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 
 from resque import clock
 from resque.config import Settings
-from resque.errors import StoreError
 from resque.store import queues
 from resque.store.aio import AsyncLine
 from resque.store.keys import Keys
+from resque.store.operation import sure
 from resque.worker.subscription import Subscription
 
 Announce = Callable[[Sequence[str]], bool]
@@ -53,7 +53,5 @@ class Queues:
         now = clock.monotonic()
         if self._subscription.is_fixed or now - self._asked < self.poll():
             return
-        (answer,) = await line.trip([queues.names(keys)])
-        if isinstance(answer, StoreError):
-            raise answer
+        (answer,) = sure(await line.trip([queues.names(keys)]))
         self._known, self._asked = answer, now

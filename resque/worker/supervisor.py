@@ -51,8 +51,9 @@ class _Child:
     born: float
     queues: set[str] = field(default_factory=set)
     late: list[int] = field(default_factory=list)
+    """The marks of the jobs for whose sake it was killed: they did not heed their timeout."""
     killed: list[int] = field(default_factory=list)
-    """The marks of the jobs for whose sake it was killed: they did not heed their timeout; an operator said so."""
+    """The same: an operator ended them."""
     is_ready: bool = False
     is_killed: bool = False
     """Killed by us, on purpose: its jobs are not to blame."""
@@ -132,7 +133,7 @@ class Supervisor:
         if self._scheduler is None and self._due[last] <= now and (self._wish is None or self._reports):
             self._scheduler = self._fork(last, "scheduler", self._schedule)
             for report in self._reports.values():
-                self._pass_on(report)
+                self._tell(self._scheduler, report)
         if len(self._retired) == last and not self._workers:
             self._wish = self._wish or "drain"  # an operator has stopped them all: nothing is left to supervise
         if self._wish is None:
@@ -221,6 +222,7 @@ class Supervisor:
                 self._tell(child, {"kill-job": order.removeprefix("kill-job ")})
 
     def _tell(self, child: _Child, message: dict[str, Any]) -> None:
+        """A child that is dying hears nothing; the scheduler that comes after it is told all reports."""
         with suppress(ChannelClosed):
             child.channel.send(message)
 
@@ -245,12 +247,15 @@ class Supervisor:
 
     def _listen(self) -> None:
         for child in self._children():
-            try:
+            with suppress(ChannelClosed):  # it is dying: waitpid will tell
                 child.channel.flush()
-                for message in child.channel.receive():
-                    self._hear(child, message)
-            except ChannelClosed:
-                continue  # it is dying: waitpid will tell
+            self._hear_out(child)
+
+    def _hear_out(self, child: _Child) -> None:
+        """All that it has said, also just before its death: a queue announced then still counts."""
+        with suppress(ChannelClosed):
+            for message in child.channel.receive():
+                self._hear(child, message)
 
     def _hear(self, child: _Child, message: dict[str, Any]) -> None:
         if "queues" in message:
@@ -270,17 +275,20 @@ class Supervisor:
         for child in self._workers.values():
             late = child.page.late(clock.boottime(), self._settings.grace)
             if late and not child.is_killed:
-                child.late, child.is_killed = late, True
-                events.emit("worker.killed", id=child.who.id, pid=child.pid, why="a job did not heed its timeout")
-                _kill(child.pid)
+                child.late = late
+                self._kill_for_a_job(child, "a job did not heed its timeout")
 
     def _condemn(self, child: _Child, marks: list[int]) -> None:
         """An operator wants these jobs to end. If they still run, their process ends; only they are blamed."""
         running = [mark for mark in marks if mark in child.page.started()]
         if running and not child.is_killed:
-            child.killed, child.is_killed = running, True
-            events.emit("worker.killed", id=child.who.id, pid=child.pid, why="an operator ended its job")
-            _kill(child.pid)
+            child.killed = running
+            self._kill_for_a_job(child, "an operator ended its job")
+
+    def _kill_for_a_job(self, child: _Child, why: str) -> None:
+        child.is_killed = True
+        events.emit("worker.killed", id=child.who.id, pid=child.pid, why=why)
+        _kill(child.pid)
 
     def _reap(self) -> None:
         for child in self._children():
@@ -289,7 +297,7 @@ class Supervisor:
                 self._bury(child, status)
 
     def _bury(self, child: _Child, status: int) -> None:
-        self._drain_channel(child)
+        self._hear_out(child)
         code = os.waitstatus_to_exitcode(status)
         why = why_died(status, is_oom=self._oom.claim() if code == -signal.SIGKILL else None)
         _kill_group(child.pid)
@@ -307,14 +315,6 @@ class Supervisor:
         if code in (EXIT_APP, EXIT_ERROR) and not child.is_ready and child.slot < self._settings.processes:
             self._give_up(code)
 
-    def _drain_channel(self, child: _Child) -> None:
-        """What it said last still counts: a queue announced just before its death."""
-        try:
-            for message in child.channel.receive():
-                self._hear(child, message)
-        except ChannelClosed:
-            return
-
     def _report(self, child: _Child, why: str) -> None:
         report = {
             "died": child.who.member,
@@ -327,14 +327,7 @@ class Supervisor:
         }
         self._reports[child.who.member] = report
         if self._scheduler is not None:
-            self._pass_on(report)
-
-    def _pass_on(self, report: dict[str, Any]) -> None:
-        assert self._scheduler is not None
-        try:
-            self._scheduler.channel.send(report)
-        except ChannelClosed:
-            return  # it is dying; the next one is told
+            self._tell(self._scheduler, report)
 
     def _reschedule(self, child: _Child) -> None:
         """At once after a long life; later and later for those that die young."""
@@ -369,8 +362,7 @@ class Supervisor:
         self._is_over = self._scheduler is None and (not self._reports or now >= self._deadline)
 
     def _dismiss(self, scheduler: _Child) -> None:
-        with suppress(ChannelClosed):
-            scheduler.channel.send({"stop": True})
+        self._tell(scheduler, {"stop": True})
         if clock.monotonic() >= self._deadline:
             _kill(scheduler.pid)
 

@@ -16,7 +16,7 @@ from resque.store import inflight, queues, reserve
 from resque.store.aio import AsyncLine
 from resque.store.identity import Identity
 from resque.store.keys import Keys
-from resque.store.operation import Operation
+from resque.store.operation import Operation, sure
 from resque.store.reserve import QUEUES_A_CALL, Taken
 from resque.store.settle import Settled
 from resque.worker.batch import Batch
@@ -106,10 +106,8 @@ class Turn:
 
     async def is_paused(self, queue: str) -> bool:
         """Whether a queue that may be paused really is."""
-        everything, this = await self.line.trip([reserve.all_paused(self._keys), queues.is_paused(self._keys, queue)])
-        for answer in (everything, this):
-            if isinstance(answer, StoreError):
-                raise answer
+        asked: list[Operation[Any]] = [reserve.all_paused(self._keys), queues.is_paused(self._keys, queue)]
+        everything, this = sure(await self.line.trip(asked))
         if everything or this:
             self._resting[queue] = clock.monotonic() + self._settings.poll
         return bool(everything or this)
@@ -137,9 +135,7 @@ class Turn:
         left = [entry for entry in self._hand.all() if entry.ended is None]
         shadows = [Entry(entry.raw, entry.queue, entry.worker, now, ended=why) for entry in left]
         parts = list(self._settlement.parts([*self._hand.collect(), *shadows], clock.now()))
-        for answer in await self.line.trip([part.operation for part in parts]):
-            if isinstance(answer, StoreError):
-                raise answer
+        sure(await self.line.trip([part.operation for part in parts]))
         events.emit("job.released", queue="", count=len(left), why=why.why)
 
     def add(self, queue: str, payloads: Sequence[bytes]) -> None:

@@ -22,6 +22,7 @@ from resque.jobs.outcome import Interrupted
 from resque.loop import backoff
 from resque.store import inflight, namespace
 from resque.store.keys import Keys
+from resque.store.operation import sure
 from resque.worker.hand import Entry, Hand
 from resque.worker.intake import MOST_WAITS, Intake
 from resque.worker.ledger import Page
@@ -121,9 +122,7 @@ class Worker:
     # the life --------------------------------------------------------------------------------------------------
 
     async def _connect(self) -> None:
-        (wire,) = await self._turn.line.trip([namespace.claim(self._settings.prefix, self._settings.wire)])
-        if isinstance(wire, StoreError):
-            raise wire
+        (wire,) = sure(await self._turn.line.trip([namespace.claim(self._settings.prefix, self._settings.wire)]))
         self._keys = Keys(self._settings.prefix, wire)
         self._hand.is_ruby = wire == "ruby"
         self._turn.use(self._keys)
@@ -266,9 +265,7 @@ class Worker:
             return
         self._checked = now
         used = sorted(self._queues.used)
-        (count,) = await self._turn.line.trip([inflight.holds_any(self._keys, used, self._identity.member)])
-        if isinstance(count, StoreError):
-            raise count
+        (count,) = sure(await self._turn.line.trip([inflight.holds_any(self._keys, used, self._identity.member)]))
         if count and not self._intake.caught:
             await self._intake.drained()
             self._turn.doubts = True

@@ -6,9 +6,9 @@ May be in here: payloads, reports, time that passes. May not: asserts.
 import json
 from typing import Any
 
+from resque.payload.payload import mark_of
 from resque.scheduler.recovery import Recovery, Report
 from resque.store.scripts import Script
-from resque.worker.ledger import mark_of
 from tests.scheduler.conftest import GONE, Stage
 
 LEASE = 20.0

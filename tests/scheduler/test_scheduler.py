@@ -11,9 +11,9 @@ from resque import channel, events
 from resque.channel import Channel
 from resque.config import Settings
 from resque.errors import WireMismatch
+from resque.payload.payload import mark_of
 from resque.scheduler.scheduler import Scheduler
 from resque.store.identity import Identity
-from resque.worker.ledger import mark_of
 from tests.fault_proxy import FaultProxy
 from tests.scheduler.conftest import GONE, Stage
 

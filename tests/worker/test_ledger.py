@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from resque.worker.ledger import Ledger, Page, mark_of
+from resque.payload.payload import mark_of
+from resque.worker.ledger import Ledger, Page
 
 JOB = b'{"class":"Echo","args":[1]}'
 

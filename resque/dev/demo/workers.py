@@ -16,6 +16,7 @@ import psutil
 from resque import clock
 from resque.dev.demo.interrupts import Interrupts
 from resque.dev.demo.watch import Seen, Watch
+from resque.dev.server import leashed
 from resque.errors import ResqueError
 
 PROCESSES = 2
@@ -26,16 +27,6 @@ _STOP_SECONDS = 40.0
 _RECOVER_SECONDS = 20.0
 _HOLDING_SECONDS = 1.0
 _CLOSELY = 0.001
-
-# "Kill me when the demo is gone" survives exec: even `kill -9` of the demo leaves no workers behind (on Linux).
-_LEASH = """
-import ctypes, os, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, 9)
-if os.getppid() != int(sys.argv[1]):
-    sys.exit("the demo died before its workers began")
-os.execvp(sys.argv[2], sys.argv[2:])
-"""
 
 
 class DemoFailed(ResqueError):
@@ -71,11 +62,10 @@ class Workers:
 
     def __enter__(self) -> "Workers":
         real = ["env", f"RESQUE_REDIS_URL={self._url}", *_RESQUE, *_ARGUMENTS]
-        leash = [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid())]
         with self.log.open("ab") as log:
             # A process group of its own: Ctrl-C in the terminal is for the demo, which lets the workers drain.
             self._process = subprocess.Popen(
-                [*leash, *real], stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
+                leashed(real), stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
             )
         return self
 

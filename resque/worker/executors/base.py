@@ -15,9 +15,9 @@ from resque.jobs.definition import Definition
 from resque.jobs.outcome import Interrupted, Raised, Returned
 from resque.jobs.registry import Registry
 from resque.payload.codec import decode, read_own
-from resque.payload.payload import Payload
+from resque.payload.payload import Payload, mark_of
 from resque.worker.hand import Entry, Hand
-from resque.worker.ledger import Page, mark_of
+from resque.worker.ledger import Page
 
 HELD_TOO_LONG = 5.0
 _RETURNED = Returned()

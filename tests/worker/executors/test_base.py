@@ -14,9 +14,10 @@ from resque.jobs.definition import Definition
 from resque.jobs.options import JobOptions
 from resque.jobs.outcome import Interrupted, Raised, Returned
 from resque.jobs.registry import Registry
+from resque.payload.payload import mark_of
 from resque.worker.executors.base import HELD_TOO_LONG, Performer
 from resque.worker.hand import Entry, Hand
-from resque.worker.ledger import Ledger, Page, mark_of
+from resque.worker.ledger import Ledger, Page
 
 RUNNER = 1
 
