@@ -17,6 +17,7 @@ Names and what travels with them (keyword arguments):
     commands.deaf     error, wait                        the supervisor cannot hear operators just now
     worker.pruned     id                                 it was silent for long and has left the registry
     worker.rereading  queue, why, found, lost            a worker has gone by its in-flight list, which differed
+    loop.blocked      seconds, id, job, at               an async job lets no other one run
     queue.trouble     queue, error                       nothing can be reserved from it: it rests for a while
     store.lost        error, wait                        no connection; the next try is in `wait` seconds
     store.back        seconds                            connected again after so long

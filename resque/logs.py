@@ -70,6 +70,11 @@ EVENTS: Final[dict[str, tuple[str, str]]] = {
         "tried again at once; if it lasts longer than the lease, other hosts take these jobs over and they run twice; "
         "check that Redis can be reached from this host",
     ),
+    "loop.blocked": (
+        "warning",
+        "an async job does work or waits without await, and all other async jobs of this process wait for it: await it, "
+        "hand it to asyncio.to_thread, or make the job a plain def",
+    ),
     "loop.failed": ("error", "this duty is tried again by itself, later and later; if it goes on, the error says why"),
     "audit.repaired": ("warning", "something was missing in Redis and is back; look who deletes keys (resque:*)"),
     "queue.trouble": (

@@ -3,13 +3,18 @@
 May be in here: the facts about the running job, a contextvar. May not: anything that acts, a clock, a store.
 """
 
+from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Protocol
 
-import msgspec
+
+def _never() -> bool:
+    return False
 
 
-class JobContext(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobContext:
     """The facts about a running job.
 
     id: None for a job from elsewhere that brought none.
@@ -26,6 +31,18 @@ class JobContext(msgspec.Struct, frozen=True, kw_only=True):
     crashes: int = 0
     enqueued_at: float | None = None
     worker: str = ""
+    stop: Callable[[], bool] = field(default=_never, repr=False, compare=False)
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the worker wants to end (a deploy, for example): a long job that can go on another time saves what it
+        has and raises or returns. It has as long as the worker's `--drain`; what runs on is put back and starts anew.
+
+        >>> for row in rows:
+        ...     if current_job().should_stop:
+        ...         return Import.enqueue(start=row.number)
+        """
+        return self.stop()
 
 
 class Running(Protocol):

@@ -3,10 +3,12 @@
 May be in here: the copy in memory of the in-flight lists, and how it is put right by a re-read. May not: Redis,
 running.
 
-A job in hand is unstarted, running or ended (not settled yet). Runners and the loop share three structures, each
+A job in hand is unstarted, running or ended (not settled yet). Runners and the loop share four structures, each
 touched by single atomic operations only: `unstarted` (the loop appends right and takes back from the right, runners
-take from the left), `ended` (runners append), `idle` (gates of runners that wait). Everything else belongs to the
-loop alone.
+take from the left), `ended` (runners append), `idle` (gates of runners that wait), `free` (cells: each is the right to
+run one job; who takes one gives it back or hands it on). Everything else belongs to the loop alone.
+
+No wake-up is missed: who has given something (a job, a cell, its own gate) looks at the others again afterwards.
 
 `_book` has every job from its arrival until it is settled: a runner takes a job from `unstarted` an instant before it
 says that it runs, and a re-read in that instant must not think that the job is new.
@@ -15,7 +17,6 @@ says that it runs, and a re-read in that instant must not think that the job is 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from queue import SimpleQueue
 from typing import Protocol
 
 import msgspec
@@ -33,7 +34,7 @@ class Entry(msgspec.Struct, eq=False):
 
     raw: bytes
     queue: str
-    worker: str
+    hand: "Hand"
     reserved_at: float
     started_at: float = 0.0
     seconds: float = 0.0
@@ -65,38 +66,36 @@ class Entry(msgspec.Struct, eq=False):
             attempt=payload.attempt,
             crashes=payload.crashes,
             enqueued_at=payload.meta.enqueued_at if payload.meta is not None else None,
-            worker=self.worker,
+            worker=self.hand.worker,
+            stop=self.hand.should_stop,
         )
 
 
-class Deadlined(Protocol):
-    """What the loop needs of a runner's deadline (executors/deadline.py)."""
+class Gate(Protocol):
+    """Where a runner waits: it is let through when there is work."""
 
-    @property
-    def due(self) -> float: ...
-
-    def arm(self, now: float, seconds: float) -> float: ...
-
-    def disarm(self, *, has_raised: bool) -> None: ...
-
-    def strike(self, now: float) -> None: ...
+    def put(self, go: bool, /) -> None:
+        """True: there is work. False: end."""
 
 
 class Hand:
-    """What is in hand, by state."""
+    """What is in hand, by state. `cells`: how many jobs may run at once."""
 
-    def __init__(self, worker: str, wake: Callable[[], None]) -> None:
+    def __init__(self, worker: str, wake: Callable[[], None], cells: int = 1) -> None:
         self.wake = wake
-        self._worker = worker
+        self.worker = worker
         self.unstarted: deque[Entry] = deque()
         self.ended: deque[Entry] = deque()
-        self.idle: deque[SimpleQueue[bool]] = deque()
-        self.current: list[Entry | None] = []
-        """What each runner runs; a runner writes its own place only."""
-        self.deadlines: list[Deadlined] = []
-        """What ends each runner's job softly when its time is over."""
+        self.idle: deque[Gate] = deque()
+        self.free: deque[int] = deque(range(cells))
+        self.current: list[Entry | None] = [None] * cells
+        """What runs in each cell; who has the cell writes its place."""
+        self.should_stop: Callable[[], bool] = _never
+        """What `current_job().should_stop` asks."""
         self.is_quiet = False
         """Whether an operator wants nothing more to be reserved."""
+        self.is_resting = False
+        """Whether nothing can be started just now (the machine has no process left for us)."""
         self.is_ruby = False
         """Whether payloads are read as Ruby reads them: known once the namespace is."""
         self.low = 0
@@ -122,8 +121,8 @@ class Hand:
         return len(self) - len(self.unstarted) - len(self.ended) - len(self.unsettled) - len(self.alone)
 
     def is_slow(self, since: float) -> bool:
-        """Whether every runner runs a job that it began before `since` (boot time)."""
-        return bool(self.current) and all(e is not None and 0.0 < e.started_at < since for e in self.current)
+        """Whether a job runs in every cell that began before `since` (boot time)."""
+        return not self.free and all(e is not None and 0.0 < e.started_at < since for e in self.current)
 
     def queues(self) -> list[str]:
         """Every queue that jobs have come from."""
@@ -131,9 +130,9 @@ class Hand:
 
     def add(self, queue: str, payloads: Iterable[bytes], must_run_alone: Callable[[bytes], bool] | None) -> None:
         """Jobs have arrived in an in-flight list. Those that must run alone (None: no question) wait aside."""
-        now, worker = clock.boottime(), self._worker
+        now = clock.boottime()
         # A microsecond apart, so that the order in which they came is known also when they are no longer in line.
-        entries = [Entry(raw, queue, worker, now + i * 1e-6) for i, raw in enumerate(payloads)]
+        entries = [Entry(raw, queue, self, now + i * 1e-6) for i, raw in enumerate(payloads)]
         self._book.setdefault(queue, set()).update(entries)
         self._total += len(entries)
         if must_run_alone is None:
@@ -148,9 +147,9 @@ class Hand:
         self.offer()
 
     def offer(self) -> None:
-        """Wake as many idle runners as there is work for."""
+        """Wake as many idle runners as there is work for. From any thread."""
         woken = 0
-        for _ in range(min(len(self.unstarted), len(self.idle))):
+        for _ in range(min(len(self.unstarted), len(self.idle), len(self.free))):
             with suppress(IndexError):  # a runner has taken its own gate back
                 self.idle.popleft().put(True)
                 woken += 1
@@ -175,7 +174,7 @@ class Hand:
 
     def add_ended(self, queue: str, raw: bytes, ended: Ended) -> None:
         """A job is in our in-flight list that is not to be run: only settled."""
-        entry = Entry(raw, queue, self._worker, clock.boottime(), ended=ended)
+        entry = Entry(raw, queue, self, clock.boottime(), ended=ended)
         self._book.setdefault(queue, set()).add(entry)
         self._total += 1
         self.unsettled.append(entry)
@@ -195,15 +194,6 @@ class Hand:
         entry.reserved_at = clock.boottime()
         self.unstarted.append(entry)
         self.offer()
-
-    def strike(self) -> float:
-        """End softly what is late; returns the seconds until the next job is (or infinity)."""
-        now, soonest = clock.boottime(), float("inf")
-        for deadline in self.deadlines:
-            if deadline.due:
-                deadline.strike(now)
-                soonest = min(soonest, deadline.due - now if deadline.due else soonest)
-        return soonest
 
     def take_back(self, older_than: float) -> list[Entry]:
         """Take unstarted jobs out of the runners' reach, if the oldest was reserved before `older_than` (boot time)."""
@@ -291,3 +281,7 @@ class Hand:
             self.settled(entry.queue, [entry])
             return True
         return False
+
+
+def _never() -> bool:
+    return False

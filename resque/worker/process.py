@@ -37,7 +37,7 @@ from resque.worker.signals import WISHES, Signals
 from resque.worker.subscription import Subscription
 from resque.worker.view import View
 from resque.worker.wake import Wake
-from resque.worker.worker import Worker
+from resque.worker.worker import Parts, Worker
 
 EXIT_OK, EXIT_ERROR, EXIT_APP = 0, 1, 4
 _SWITCH_INTERVAL = 0.0005
@@ -114,12 +114,12 @@ class _Engine:
         self._signals = signals
         self._loop = asyncio.new_event_loop()
         wake = Wake(self._loop)
-        hand = self._hand = Hand(who.id, wake.set_from_thread)
+        hand = self._hand = Hand(who.id, wake.set_from_thread, settings.concurrency)
         self._threads = Threads(settings.concurrency, hand, registry, seat.page)
         signal.signal(deadline.SIGNAL, self._threads.main_deadline.on_signal)
         view = View(settings, who, hand, supervisor=seat.supervisor, version=seat.version)
         queues = Queues(settings, self._announce)
-        self._worker = Worker(settings, hand, wake, page=seat.page, queues=queues, view=view)
+        self._worker = Worker(settings, Parts(hand, wake, seat.page, queues, view, self._threads))
         self._exit = EXIT_ERROR
         self._is_ready = False
 

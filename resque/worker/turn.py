@@ -57,7 +57,7 @@ class Turn:
         """How many jobs to reserve now. None while quiet, while one that must run alone is in hand, or while all
         runners are in slow jobs: what has just been given back would come in again."""
         hand = self._hand
-        if hand.is_quiet or hand.holds_alone or hand.is_slow(clock.boottime() - SLOW):
+        if hand.is_quiet or hand.is_resting or hand.holds_alone or hand.is_slow(clock.boottime() - SLOW):
             return 0
         want = self._batch.want(len(hand.unstarted), hand.running)
         hand.low = self._batch.depth // 2
@@ -133,7 +133,7 @@ class Turn:
         """Put back what still runs: its time is over. Its runner goes on until the process ends, for nobody."""
         now = clock.boottime()
         left = [entry for entry in self._hand.all() if entry.ended is None]
-        shadows = [Entry(entry.raw, entry.queue, entry.worker, now, ended=why) for entry in left]
+        shadows = [Entry(entry.raw, entry.queue, entry.hand, now, ended=why) for entry in left]
         parts = list(self._settlement.parts([*self._hand.collect(), *shadows], clock.now()))
         sure(await self.line.trip([part.operation for part in parts]))
         events.emit("job.released", queue="", count=len(left), why=why.why)

@@ -14,6 +14,7 @@ others.
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from resque import clock, events
 from resque.config import Settings
@@ -23,6 +24,7 @@ from resque.loop import backoff
 from resque.store import inflight, namespace
 from resque.store.keys import Keys
 from resque.store.operation import sure
+from resque.worker.executors.base import Executor
 from resque.worker.hand import Entry, Hand
 from resque.worker.intake import MOST_WAITS, Intake
 from resque.worker.ledger import Page
@@ -38,29 +40,33 @@ _NOT_STARTED = Interrupted("not started in time")
 _STOPPING = Interrupted("the worker stops")
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a worker works with."""
+
+    hand: Hand
+    wake: Wake
+    page: Page
+    queues: Queues
+    view: View
+    executor: Executor
+
+
 class Worker:
     """One worker process, but for its runners."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        hand: Hand,
-        wake: Wake,
-        *,
-        page: Page,
-        queues: Queues,
-        view: View,
-    ) -> None:
+    def __init__(self, settings: Settings, parts: Parts) -> None:
         self._settings = settings
-        self._identity = identity = view.identity
-        self._hand = hand
-        self._wake = wake
-        self._page = page
-        self._queues = queues
-        self._view = view
+        self._identity = identity = parts.view.identity
+        self._hand = parts.hand
+        self._wake = parts.wake
+        self._page = parts.page
+        self._queues = parts.queues
+        self._view = parts.view
+        self._executor = parts.executor
         self._keys = Keys(settings.prefix)
-        self._intake = Intake(settings, self._keys, identity.member, wake.set)
-        self._turn = Turn(settings, self._keys, identity, hand, view)
+        self._intake = Intake(settings, self._keys, identity.member, parts.wake.set)
+        self._turn = Turn(settings, self._keys, identity, parts.hand, parts.view)
         self._wish: Wish | None = None
         self._deadline: float | None = None
         self._checked = 0.0
@@ -134,7 +140,7 @@ class Worker:
         hand, intake = self._hand, self._intake
         while self._wish is None:
             self._notice_trouble()
-            self._hand.strike()
+            self._executor.tick()
             await self._take_catches()
             if self._turn.doubts and not intake.outstanding:
                 await self._reread("the list is not as long as it should be")
@@ -160,7 +166,7 @@ class Worker:
         events.emit("worker.draining", id=self._identity.id)
         await self._intake.drained()
         while True:
-            self._hand.strike()
+            self._executor.tick()
             self._release_catches()
             self._give_back(0.0, _STOPPING)
             self._give_back_alone()
@@ -172,6 +178,7 @@ class Worker:
                 return True
             else:
                 await self._wake.sleep(0.05)
+        await self._executor.interrupt(_STOPPING)
         await self._turn.release_running(_STOPPING)
         return not len(self._hand)
 
@@ -284,7 +291,7 @@ class Worker:
         hand = self._hand
         if hand.unstarted or hand.ended or hand.unsettled or hand.next_alone() is not None:
             return TICK
-        pause = min(self._view.due_in(), self._settings.lease / 4, max(0.0, hand.strike()))
+        pause = min(self._view.due_in(), self._settings.lease / 4, self._executor.tick())
         if len(self._intake.outstanding) < min(MOST_WAITS + 1, len(self._queues)) and self._turn.want():
             pause = min(pause, self._queues.poll() * random.uniform(1.0, 2.0))
         return max(pause, 0.001)

@@ -24,7 +24,7 @@ from resque.worker.queues import Queues
 from resque.worker.turn import Turn
 from resque.worker.view import View
 from resque.worker.wake import Wake
-from resque.worker.worker import Worker
+from resque.worker.worker import Parts, Worker
 
 MEMBER = "vm~0a1b2c3d:77"
 
@@ -136,13 +136,13 @@ class Rig:
         self.keys = Keys(settings.prefix, settings.wire or "native")
         self.who = Identity(member, f"{member}:{settings.queues}")
         self.wake = Wake(asyncio.get_running_loop())
-        self.hand = Hand(self.who.id, self.wake.set_from_thread)
+        self.hand = Hand(self.who.id, self.wake.set_from_thread, settings.concurrency)
         self.page = Ledger(1, settings.concurrency).page(0)
         self.announced: list[str] = []
         self.view = View(settings, self.who, self.hand, supervisor=4711, version="0.0")
         self.queues = Queues(settings, self._announce)
         self.threads = Threads(settings.concurrency, self.hand, shop.registry, self.page)
-        self.worker = Worker(settings, self.hand, self.wake, page=self.page, queues=self.queues, view=self.view)
+        self.worker = Worker(settings, Parts(self.hand, self.wake, self.page, self.queues, self.view, self.threads))
         self.clean: bool | None = None
 
     @property

@@ -30,7 +30,7 @@ def wakes() -> Wakes:
 
 @pytest.fixture
 def hand(wakes: Wakes) -> Hand:
-    return Hand("vm~n:1:q", wakes)
+    return Hand("vm~n:1:q", wakes, 3)
 
 
 def start(hand: Hand, count: int = 1) -> list[Entry]:
@@ -88,7 +88,7 @@ def test_an_entry_knows_where_it_came_from(hand: Hand) -> None:
     before = clock.boottime()
     hand.add("q", [A], None)
     (entry,) = hand.all()
-    assert (entry.raw, entry.queue, entry.worker) == (A, "q", "vm~n:1:q")
+    assert (entry.raw, entry.queue, entry.hand.worker) == (A, "q", "vm~n:1:q")
     assert before <= entry.reserved_at <= clock.boottime()
     assert not entry.alone
     assert entry.ended is None
@@ -117,6 +117,17 @@ def test_idle_runners_are_woken_as_far_as_there_is_work(hand: Hand) -> None:
     assert list(hand.idle) == [gates[2]]
     hand.offer()
     assert gates[2].qsize() == 1, "the runners woken first may be slow: one more may look"
+
+
+def test_nobody_is_woken_without_a_free_cell(hand: Hand) -> None:
+    gate: SimpleQueue[bool] = SimpleQueue()
+    hand.idle.append(gate)
+    hand.free.clear()
+    hand.add("q", [A], None)
+    assert gate.empty()
+    hand.free.append(0)
+    hand.offer()
+    assert gate.qsize() == 1
 
 
 # taking back ------------------------------------------------------------------------------------------------------

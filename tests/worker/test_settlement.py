@@ -10,13 +10,15 @@ from resque.jobs.outcome import Ended, Interrupted, Raised, Returned
 from resque.payload import codec
 from resque.store.keys import Keys
 from resque.store.scripts import Script
-from resque.worker.hand import Entry
+from resque.worker.hand import Entry, Hand
 from resque.worker.settlement import Part, Settlement
 
 KEYS = Keys()
 NOW = 1795485321.5
 MINUTE = int(NOW // 60)
 BOOT = 4000.0
+
+HAND = Hand("vm~n:1:q", lambda: None)
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +30,7 @@ def _clocks(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def entry(raw: bytes, ended: Ended, *, queue: str = "q", job: str = "Echo", seconds: float = 0.5) -> Entry:
     """A job that began two seconds ago."""
-    made = Entry(raw, queue, "vm~n:1:q", BOOT - 3, started_at=BOOT - 2, seconds=seconds, job=job, ended=ended)
+    made = Entry(raw, queue, HAND, BOOT - 3, started_at=BOOT - 2, seconds=seconds, job=job, ended=ended)
     if raw.startswith(b"{"):
         made.payload = codec.decode(raw)
     return made
@@ -112,7 +114,7 @@ def test_a_failure_without_an_id_gets_one() -> None:
 
 def test_an_id_that_only_tries_has_is_kept() -> None:
     tried = b'{"class":7,"tries":{"id":"0193-ab","attempt":1,"crashes":1}}'
-    made = Entry(tried, "q", "w", BOOT, started_at=BOOT, ended=Raised(ValueError()))
+    made = Entry(tried, "q", HAND, BOOT, started_at=BOOT, ended=Raised(ValueError()))
     (part,) = parts(made)
     assert json.loads(part.operation.args[4])["id"] == "0193-ab"  # type: ignore[arg-type]
 

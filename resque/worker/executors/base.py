@@ -1,12 +1,15 @@
 """What every way of running has in common: open the payload, find the job, call it, say how it ended.
 
-May be in here: the step from bytes to `Ended`, in the order that keeps a hostile payload harmless. May not: threads,
-Redis, deciding what becomes of the job (jobs/outcome.py).
+May be in here: the step from bytes to `Ended`, in the order that keeps a hostile payload harmless; what a worker may
+ask of any executor. May not: threads, Redis, deciding what becomes of the job (jobs/outcome.py).
+
+A worker runs at most `concurrency` jobs at once. It has as many **cells**: a cell is the right to run one job, and its
+number is the place in the shared page where the supervisor reads what runs (ledger.py). Free cells lie in `hand.free`.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
 
 from resque.clock import boottime
 from resque.errors import JobTimeout, UnknownJob, Unreadable
@@ -15,103 +18,135 @@ from resque.jobs.definition import Definition
 from resque.jobs.outcome import Interrupted, Raised, Returned
 from resque.jobs.registry import Registry
 from resque.payload.codec import decode, read_own
-from resque.payload.payload import Payload, mark_of
+from resque.payload.payload import mark_of
 from resque.worker.hand import Entry, Hand
 from resque.worker.ledger import Page
 
 HELD_TOO_LONG = 5.0
-_RETURNED = Returned()
+RETURNED = Returned()
 _HELD = Interrupted("it was held for so long that the lease may be lost")
 
 set_current = current.set
 """What `current_job()` tells; a runner sets it to None before it waits."""
 
-Await = Callable[[Coroutine[Any, Any, Any]], Any]
+
+class Executor(Protocol):
+    """What a worker asks of its executor, on the loop's thread. Jobs reach it through the hand."""
+
+    def tick(self) -> float:
+        """Do what is due (end softly what is late, grow). Returns the seconds until something is due again."""
+
+    def end(self, entries: Sequence[Entry], error: BaseException) -> list[Entry]:
+        """An operator ends these jobs. Returns those that only the end of this process can end."""
+
+    async def interrupt(self, why: Interrupted) -> None:
+        """The worker's time is over: end what can be ended within two seconds; it counts as not run."""
 
 
-class Performer:
-    """Runs one entry after another, for one runner.
+class Deadlined(Protocol):
+    """What ends one runner's job softly when its time is over (deadline.py)."""
+
+    def arm(self, now: float, seconds: float) -> float: ...
+
+    def disarm(self, *, has_raised: bool) -> None: ...
+
+
+class Opener:
+    """The first half of a run, the same for every executor.
 
     1. Marks the start in the ledger, before the payload is read: one that kills its reader is known.
     2. Opens the payload and looks the job up by its exact name. For an unreadable or unknown one no user code runs.
-    3. Calls perform, with the job as `current_job()`.
-    4. Writes on the entry how it ended and how long it ran.
 
     This is the path of every job: what is written out here is written out because a call costs as much as the work.
     """
 
-    def __init__(self, registry: Registry, page: Page, hand: Hand, runner: int, run_coroutine: Await) -> None:
+    def __init__(self, registry: Registry, page: Page, hand: Hand) -> None:
         self._find = registry.find
         self._marks = page.marks
         self._since = page.since
-        self._deadlines = page.deadlines
         self._hand = hand
-        self._runner = runner
-        self._run_coroutine = run_coroutine
 
-    def perform(self, entry: Entry) -> bool:
-        """Run it. False when it must run alone and was not meant to: nothing has happened then."""
+    def open(self, entry: Entry, cell: int) -> Definition | None:
+        """The job to call, with the ledger marked. None: it has ended already (`entry.ended`), or it must run alone and
+        was not meant to (nothing has ended)."""
         started = boottime()
         if started - entry.reserved_at > HELD_TOO_LONG:  # a suspended machine: somebody else may have it by now
             entry.ended = _HELD
-            return True
+            return None
         entry.started_at = started
-        self._since[self._runner] = started
-        self._marks[self._runner] = mark_of(entry.raw)
+        self._since[cell] = started
+        self._marks[cell] = mark_of(entry.raw)
         try:
             entry.payload = payload = read_own(entry.raw) or decode(entry.raw, ruby=self._hand.is_ruby)
             definition = self._find(payload.job)
             if definition is None:
                 raise UnknownJob(_unknown(payload.job))
-            if definition.alone and not entry.alone:
-                return False
-            entry.job = definition.name
-            set_current(entry)
-            if definition.timeout is None:
-                result = definition.invoke(payload.args, payload.kwargs)
-                if definition.is_async:
-                    self._run_coroutine(result)
-            else:
-                self._invoke_in_time(definition, payload, definition.timeout)
-            entry.ended = _RETURNED
+            if not definition.alone or entry.alone:
+                entry.job = definition.name
+                return definition
         except Unreadable as error:
             entry.ended = Raised(error.with_traceback(None))
-        except BaseException as error:  # SystemExit and KeyboardInterrupt of a job are that job's failure
+        except BaseException as error:
             entry.ended = Raised(error)
-        finally:
-            self._marks[self._runner] = 0
-        entry.seconds = boottime() - started
-        return True
+        self._marks[cell] = 0
+        return None
 
-    def _invoke_in_time(self, definition: Definition, payload: Payload, timeout: float) -> None:
+
+class Caller:
+    """The second half for sync code: call perform, with the job as `current_job()`, and write on the entry how it
+    ended and how long it ran. One for each runner."""
+
+    def __init__(self, page: Page, deadline: Deadlined) -> None:
+        self._marks = page.marks
+        self._deadlines = page.deadlines
+        self._deadline = deadline
+
+    def call(self, entry: Entry, definition: Definition, cell: int) -> None:
+        """Run it, whatever it raises: SystemExit and KeyboardInterrupt of a job are that job's failure."""
+        payload = entry.payload
+        assert payload is not None
+        try:
+            set_current(entry)
+            if definition.timeout is None:
+                definition.invoke(payload.args, payload.kwargs)
+            else:
+                self._in_time(definition.timeout, cell, lambda: definition.invoke(payload.args, payload.kwargs))
+            entry.ended = RETURNED
+        except BaseException as error:
+            entry.ended = Raised(error)
+        self._marks[cell] = 0
+        entry.seconds = boottime() - entry.started_at
+
+    def _in_time(self, timeout: float, cell: int, perform: Callable[[], Any]) -> None:
         """The same for a job with a timeout. Raises JobTimeout when its time was over."""
         now, has_raised = boottime(), False
-        deadline = self._hand.deadlines[self._runner]
-        self._deadlines[self._runner] = now + timeout  # the supervisor kills a job that does not heed
+        self._deadlines[cell] = now + timeout  # a job that does not heed is killed
         try:
-            if definition.is_async:
-                self._run_coroutine(_in_time(definition.invoke(payload.args, payload.kwargs), timeout))
-            else:
-                deadline.arm(now, timeout)
-                definition.invoke(payload.args, payload.kwargs)
+            self._deadline.arm(now, timeout)
+            perform()
         except JobTimeout:
             has_raised = True
-            raise JobTimeout(f"it ran longer than its timeout of {timeout:g} s") from None
+            raise too_late(timeout) from None
         finally:
-            self._deadlines[self._runner] = 0.0
-            deadline.disarm(has_raised=has_raised)
+            self._deadlines[cell] = 0.0
+            self._deadline.disarm(has_raised=has_raised)
 
 
-async def _in_time(coroutine: Coroutine[Any, Any, Any], timeout: float) -> Any:
-    """Cancel it when its time is over. A TimeoutError of its own stays what it is."""
+async def in_time(coroutine: Coroutine[Any, Any, Any], timeout: float) -> Any:
+    """Await it, and cancel it when its time is over: JobTimeout. A TimeoutError of its own stays what it is."""
     limit = asyncio.timeout(timeout)
     try:
         async with limit:
             return await coroutine
     except TimeoutError:
         if limit.expired():
-            raise JobTimeout from None
+            raise too_late(timeout) from None
         raise
+
+
+def too_late(timeout: float) -> JobTimeout:
+    """The error of a job that ran longer than its timeout, in seconds."""
+    return JobTimeout(f"it ran longer than its timeout of {timeout:g} s")
 
 
 def _unknown(name: str) -> str:

@@ -1,6 +1,5 @@
 """One entry from bytes to how it ended: marks before reading, exact names, no user code for strangers."""
 
-import asyncio
 import gc
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,21 +14,26 @@ from resque.jobs.options import JobOptions
 from resque.jobs.outcome import Interrupted, Raised, Returned
 from resque.jobs.registry import Registry
 from resque.payload.payload import mark_of
-from resque.worker.executors.base import HELD_TOO_LONG, Performer
+from resque.worker.executors.base import HELD_TOO_LONG, Caller, Opener
+from resque.worker.executors.deadline import Deadline
 from resque.worker.hand import Entry, Hand
 from resque.worker.ledger import Ledger, Page
 
-RUNNER = 1
+CELL = 1
 
 
 class Bench:
-    """A performer of runner 1 of 2, and the jobs it knows."""
+    """An opener and a caller with cell 1 of 2, and the jobs they know."""
 
     def __init__(self) -> None:
         self.registry = Registry()
         self.page: Page = Ledger(1, 2).page(0)
-        self.hand = Hand("vm~n:1:q", lambda: None)
-        self.performer = Performer(self.registry, self.page, self.hand, RUNNER, asyncio.run)
+        self.hand = Hand("vm~n:1:q", lambda: None, 2)
+        self.build()
+
+    def build(self) -> None:
+        self.opener = Opener(self.registry, self.page, self.hand)
+        self.caller = Caller(self.page, Deadline(is_main=False))
 
     def define(
         self, function: Callable[..., Any], name: str = "Echo", *, alone: bool = False, aliases: Any = ()
@@ -37,15 +41,17 @@ class Bench:
         self.registry.add(Definition(function, name=name, aliases=aliases, options=JobOptions(alone=alone)))
 
     def perform(self, raw: bytes, *, alone: bool = False, age: float = 0.0) -> Entry:
-        entry = Entry(raw, "q", "vm~n:1:q", clock.boottime() - age, alone=alone)
-        self.done = self.performer.perform(entry)
+        entry = Entry(raw, "q", self.hand, clock.boottime() - age, alone=alone)
+        definition = self.opener.open(entry, CELL)
+        if definition is not None:
+            self.caller.call(entry, definition, CELL)
         return entry
 
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
     yield Bench()
-    current.set(None)  # a performer leaves that to its runner
+    current.set(None)  # a caller leaves that to its runner
 
 
 def raised(entry: Entry) -> BaseException:
@@ -57,7 +63,6 @@ def test_a_job_runs_with_its_arguments(bench: Bench) -> None:
     seen: list[Any] = []
     bench.define(lambda *args, **kwargs: seen.append((args, kwargs)))
     entry = bench.perform(b'{"class":"Echo","args":[1,"a",[null]],"kwargs":{"k":2.5}}')
-    assert bench.done
     assert entry.ended == Returned()
     assert seen == [((1, "a", [None]), {"k": 2.5})]
     assert entry.job == "Echo"
@@ -81,7 +86,7 @@ def test_the_mark_is_made_before_the_payload_is_read(bench: Bench) -> None:
             return super().find(name)
 
     bench.registry = Watching()
-    bench.performer = Performer(bench.registry, bench.page, bench.hand, RUNNER, asyncio.run)
+    bench.build()
     raw = b'{"class":"Echo","args":[]}'
     bench.define(lambda: marks.append(bench.page.started()))
     bench.perform(raw)
@@ -105,9 +110,11 @@ class Writes(list[int]):
 def test_also_one_that_cannot_be_read_was_marked(bench: Bench, raw: bytes) -> None:
     """It might have killed us just there."""
     cells: Any = Writes()
-    page = Page(cells, bench.page.since, bench.page.deadlines, memoryview(bytearray(8)).cast("q"))
-    Performer(bench.registry, page, bench.hand, RUNNER, asyncio.run).perform(Entry(raw, "q", "w", clock.boottime()))
-    assert cells.written == [(RUNNER, mark_of(raw)), (RUNNER, 0)]
+    bench.page.marks = cells
+    bench.build()
+    bench.define(lambda: None)
+    bench.perform(raw)
+    assert cells.written == [(CELL, mark_of(raw)), (CELL, 0)]
 
 
 @pytest.mark.parametrize("raw", [b"no json", b'{"class":"Unknown","args":[]}', b'{"class":"Echo","args":[1,2,3]}'])
@@ -171,7 +178,6 @@ def test_whatever_it_raises_is_caught(bench: Bench, kind: type[BaseException]) -
     bench.define(perform)
     entry = bench.perform(b'{"class":"Echo","args":[]}')
     assert isinstance(raised(entry), kind)
-    assert bench.done
     assert entry.seconds > 0
 
 
@@ -201,32 +207,10 @@ def test_a_job_from_elsewhere_gets_one_id(bench: Bench) -> None:
     assert len(entry.id) == 36
 
 
-def test_a_coroutine_is_awaited(bench: Bench) -> None:
-    seen: list[int] = []
-
-    async def perform(number: int) -> None:
-        await asyncio.sleep(0)
-        seen.append(number)
-
-    bench.define(perform)
-    assert bench.perform(b'{"class":"Echo","args":[4]}').ended == Returned()
-    assert seen == [4]
-
-
-def test_a_coroutine_that_raises_fails(bench: Bench) -> None:
-    async def perform() -> None:
-        await asyncio.sleep(0)
-        raise ValueError("late")
-
-    bench.define(perform)
-    assert str(raised(bench.perform(b'{"class":"Echo","args":[]}'))) == "late"
-
-
 def test_a_job_that_must_run_alone_is_handed_back_untouched(bench: Bench) -> None:
     seen: list[int] = []
     bench.define(lambda: seen.append(1), alone=True)
     entry = bench.perform(b'{"class":"Echo","args":[]}')
-    assert bench.done is False
     assert entry.ended is None
     assert seen == []
     assert bench.page.started() == []
@@ -239,7 +223,6 @@ def test_what_was_held_for_long_is_not_started(bench: Bench) -> None:
     seen: list[int] = []
     bench.define(lambda: seen.append(1))
     entry = bench.perform(b'{"class":"Echo","args":[]}', age=HELD_TOO_LONG + 0.1)
-    assert bench.done
     assert isinstance(entry.ended, Interrupted)
     assert seen == []
     assert bench.perform(b'{"class":"Echo","args":[]}', age=HELD_TOO_LONG - 0.5).ended == Returned()

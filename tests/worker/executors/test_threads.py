@@ -1,6 +1,5 @@
 """Runners: the order of the hand, the race between going idle and new work, async jobs, the end."""
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from resque.jobs.context import current_job
 from resque.jobs.definition import Definition
 from resque.jobs.options import JobOptions
 from resque.jobs.registry import Registry
@@ -23,7 +21,7 @@ class Crew:
 
     def __init__(self, count: int) -> None:
         self.news = threading.Event()
-        self.hand = Hand("vm~n:1:q", self.news.set)
+        self.hand = Hand("vm~n:1:q", self.news.set, count)
         self.registry = Registry()
         self.threads = Threads(count, self.hand, self.registry, Ledger(1, count).page(0))
         self.main = threading.Thread(target=self.threads.run, daemon=True)
@@ -35,9 +33,13 @@ class Crew:
         self.hand.add("q", payloads, None)
 
     def wait_for_ended(self, count: int, seconds: float = 10) -> None:
+        self.tick_until(lambda: len(self.hand.ended) >= count, seconds)
+
+    def tick_until(self, condition: Callable[[], Any], seconds: float = 10) -> None:
         end = time.monotonic() + seconds
-        while len(self.hand.ended) < count:
-            assert time.monotonic() < end, f"{len(self.hand.ended)} of {count} jobs have ended"
+        while not condition():
+            assert time.monotonic() < end, f"not within {seconds} s"
+            self.threads.tick()
             time.sleep(0.0005)
 
     def stop(self) -> None:
@@ -186,7 +188,7 @@ def test_what_runs_is_shown(crew_of: Callable[[int], Crew]) -> None:
     crew.main.start()
     crew.add(job("Hold", 1), job("Hold", 2), job("Hold", 3))
     for _ in range(2):
-        assert running.acquire(timeout=5)
+        crew.tick_until(lambda: running.acquire(blocking=False))
     assert {entry.raw for entry in crew.hand.current if entry} == {job("Hold", 1), job("Hold", 2)}
     assert crew.hand.running == 2
     gate.set()
@@ -208,22 +210,19 @@ def test_a_job_that_must_run_alone_is_parked(crew_of: Callable[[int], Crew]) -> 
     assert seen == [1]
 
 
-def test_every_async_job_knows_who_it_is(crew_of: Callable[[int], Crew]) -> None:
-    """Each one, not only the first on its runner; and they share one event loop."""
-    crew, seen, loops = crew_of(1), [], set()
-
-    async def perform(number: int) -> None:
-        await asyncio.sleep(0)
-        found = current_job()
-        seen.append(found and found.attempt)
-        loops.add(asyncio.get_running_loop())
-
-    crew.define("Async", perform)
+def test_threads_are_started_when_jobs_wait(crew_of: Callable[[int], Crew]) -> None:
+    """Not before: a worker with room for a thousand async jobs needs one."""
+    crew, gate = crew_of(8), threading.Event()
+    crew.define("Hold", lambda number: gate.wait(10))
     crew.main.start()
-    crew.add(*(b'{"class":"Async","args":[1],"tries":{"attempt":%d,"crashes":0}}' % attempt for attempt in range(1, 6)))
-    crew.wait_for_ended(5)
-    assert seen == [1, 2, 3, 4, 5]
-    assert len(loops) == 1
+    crew.add(job("Hold", 0))
+    crew.tick_until(lambda: crew.hand.running == 1 and not crew.hand.idle)
+    assert len(crew.threads._runners) == 1
+    crew.add(*(job("Hold", n) for n in range(1, 20)))
+    crew.tick_until(lambda: len(crew.threads._runners) == 8)
+    crew.tick_until(lambda: len(crew.hand.unstarted) == 12)
+    gate.set()
+    crew.wait_for_ended(20)
 
 
 def test_stop_lets_running_jobs_end(crew_of: Callable[[int], Crew]) -> None:
