@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from resque.errors import EnqueueUnknown, NotEnqueued, ResqueError
     from resque.jobs.context import current_job
     from resque.jobs.job import Job, job
+    from resque.jobs.limits import Limits
 
 __version__ = "0.1.0"
 
@@ -37,12 +38,14 @@ _HOMES = {
     "current_job": "resque.jobs.context",
     "Job": "resque.jobs.job",
     "job": "resque.jobs.job",
+    "Limits": "resque.jobs.limits",
 }
 
 __all__ = [
     "EnqueueUnknown",
     "Handle",
     "Job",
+    "Limits",
     "NotEnqueued",
     "Resque",
     "ResqueError",

@@ -19,11 +19,12 @@ from resque import durations
 from resque.errors import ConfigError
 
 Wire = Literal["native", "ruby"]
+OnLeaseLost = Literal["continue", "kill"]
 LogFormat = Literal["text", "json"]
 
 _DURATIONS = {"connect_timeout", "socket_timeout", "lease", "poll", "drain", "grace"}
-_SIZES = {"max_payload"}
-_LISTS = {"app"}
+_SIZES = {"max_payload", "max_rss"}
+_LISTS = {"app", "keep_env"}
 
 _PLAIN = ("PATH", "HOME", "LANG", "LC_*", "TZ", "USER", "LOGNAME", "PYTHON*")
 _SECRET = ("*PASSWORD*", "*SECRET*", "*TOKEN*", "*KEY*", "RESQUE_*", "*_URL")
@@ -53,7 +54,27 @@ class Settings:
     """What a worker serves: "critical,mail:3,default:1", "*", "mail*,!mail_slow"."""
     processes: int = 1
     concurrency: int = 1
-    """Threads that run jobs in one worker process; the first is its main thread."""
+    """How many jobs run at once in one worker process: threads (the first is its main thread), async tasks, or with
+    `fork` processes."""
+    fork: bool = False
+    """A process for each job: leaks and limits end with the job."""
+    preload: bool = False
+    """Import the application once, before the worker processes are made, so that they share its memory."""
+    burst: bool = False
+    """End when all queues are empty."""
+    max_jobs: int = 0
+    """Replace a worker process after at most so many jobs; 0 = never. Jittered, so that not all leave at once."""
+    max_rss: int = 0
+    """Replace a worker process that takes more memory than this, in bytes; 0 = never. Jittered, too."""
+    user: str | None = None
+    group: str | None = None
+    """Whom the worker processes become, when they are started as root."""
+    scrub_env: bool = False
+    """With `fork`: jobs see of the environment only what every program needs, and what `keep_env` names."""
+    keep_env: tuple[str, ...] = ()
+    on_lease_lost: OnLeaseLost = "continue"
+    """When leases cannot be renewed for three quarters of their length: "continue" (while Redis is down nobody else can
+    take the jobs either), or "kill", for jobs that must never overlap."""
     lease: float = 20.0
     """How long the jobs of a vanished host stay reserved. Renewed every quarter of it."""
     poll: float = 0.5
@@ -95,9 +116,16 @@ class Settings:
             raise ConfigError(
                 f"prefix {self.prefix!r} must be non-empty and without braces, blanks and glob characters"
             )
+        if self.on_lease_lost not in get_args(OnLeaseLost):
+            raise ConfigError(f"on_lease_lost must be 'continue' or 'kill', not {self.on_lease_lost!r}")
+        if self.group is not None and self.user is None:
+            raise ConfigError("group goes with user: say whom the workers become")
         for name in ("processes", "concurrency", "max_payload"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("max_jobs", "max_rss", "drain", "grace"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be below 0")
         for name in ("connect_timeout", "socket_timeout", "lease", "poll"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} must be above 0 seconds")
@@ -109,6 +137,8 @@ class Settings:
             warnings.append("tls_verify is off: anybody between us and Redis can read and forge jobs")
         if self.lease < 10:
             warnings.append(f"lease is {self.lease:g} s: a pause that long makes running jobs run twice")
+        if self.scrub_env and not self.fork:
+            warnings.append("scrub_env has no effect without fork: jobs share the worker's environment")
         return warnings
 
 

@@ -22,6 +22,7 @@
     ├── UnknownJob             a payload names a job that is not registered
     ├── JobTimeout             raised inside a job whose time is over; recorded when it did not heed that
     ├── JobKilled              an operator ended the job (recorded)
+    ├── ToldError              what a job raised in a process of its own, as text (recorded)
     └── WorkerDied             the process that ran a job died (recorded, never raised into a job)
 
 Catch `ResqueError` to catch them all. The message of each says what to do next.
@@ -147,3 +148,16 @@ class JobTimeout(ResqueError, TimeoutError):
 
 class JobKilled(ResqueError):
     """An operator ended the job."""
+
+
+class ToldError(ResqueError):
+    """What a job raised in a process of its own: the text that this process told, never an object of that class.
+
+    kind: the name of the class. text: its message. backtrace: "file.py:12:in perform", innermost first.
+    """
+
+    def __init__(self, kind: str, text: str, backtrace: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.text = text
+        self.backtrace = list(backtrace)

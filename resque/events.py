@@ -13,6 +13,10 @@ Names and what travels with them (keyword arguments):
     job.recovered     queue, worker, released, failed    in-flight jobs of a dead worker were brought back
     worker.started    id, queues     worker.stopped  id     worker.died  id, pid, why     worker.draining id
     worker.killed     id, pid, why                       its supervisor killed it on purpose
+    worker.recycled   id, why                            it leaves on purpose: so many jobs, so much memory, new code
+    worker.cannot_fork   error, wait                     no process for a job; the next try is in `wait` seconds
+    worker.forks_with_threads  threads                   these run in a process that forks
+    worker.strays_killed pids                            left behind by a job, and ended
     worker.ordered    id, what                           an operator wants something of it
     commands.deaf     error, wait                        the supervisor cannot hear operators just now
     worker.pruned     id                                 it was silent for long and has left the registry
@@ -21,6 +25,9 @@ Names and what travels with them (keyword arguments):
     queue.trouble     queue, error                       nothing can be reserved from it: it rests for a while
     store.lost        error, wait                        no connection; the next try is in `wait` seconds
     store.back        seconds                            connected again after so long
+    job.crashed       id, queue, pid, why                its own process died under it (--fork)
+    settings.risky    what                               they work, and an operator will regret them
+    supervisor.reloading  changed                        fresh processes for changed files
     supervisor.started pid   supervisor.stopping pid, why   supervisor.stopped pid
     lease.renewal_failed  error, since                   the supervisor cannot renew
     loop.failed       loop, error                        a periodic duty raised; it will be tried again

@@ -19,6 +19,7 @@ from typing import Any, Final, TextIO
 
 from resque import clock, events
 from resque.config import Settings
+from resque.errors import ToldError
 from resque.events import Events
 
 LEVELS: Final = ("debug", "info", "warning", "error")
@@ -33,6 +34,13 @@ EVENTS: Final[dict[str, tuple[str, str]]] = {
         "it is in the failed list and is not tried again by itself; see why: resque failed show {id}; "
         "once mended: resque failed retry {id}",
     ),
+    "job.crashed": (
+        "warning",
+        "it is tried again, and goes to failed when its process dies under it for the third time; look for memory, "
+        "native code and os._exit in this job",
+    ),
+    "settings.risky": ("warning", "it works; change the setting when you can"),
+    "supervisor.reloading": ("info", "fresh processes take the new code; the old ones let their jobs end"),
     "job.lease_lost": (
         "warning",
         "this worker was cut off for longer than its lease and somebody else has these jobs: they may run twice, our "
@@ -54,6 +62,21 @@ EVENTS: Final[dict[str, tuple[str, str]]] = {
         "its jobs go back to their queues and a new process takes its place; if this comes again, look for memory "
         "limits (dmesg) and at the job that ran",
     ),
+    "worker.recycled": ("info", "it lets its running jobs end and leaves; a fresh process takes its place at once"),
+    "worker.cannot_fork": (
+        "error",
+        "no job is started for a while, those in hand are back in their queue; this machine or container has no "
+        "process or memory left: look at ulimit -u, pids.max and free memory",
+    ),
+    "worker.forks_with_threads": (
+        "warning",
+        "an imported module has started threads: a child of a process with threads may hang in a lock that one of them "
+        "held; start them in the job instead, or work without --fork",
+    ),
+    "worker.strays_killed": (
+        "warning",
+        "a job left processes behind that had cut themselves off from it; with --fork nothing outlives its job",
+    ),
     "worker.pruned": ("info", "it had shown no sign of life for long and left the list of workers; nothing to do"),
     "worker.rereading": ("warning", "its list in Redis and its memory differed; it goes on by the list; nothing to do"),
     "store.lost": (
@@ -72,7 +95,7 @@ EVENTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "loop.blocked": (
         "warning",
-        "an async job does work or waits without await, and all other async jobs of this process wait for it: await it, "
+        "an async job works or waits without await, and all other async jobs of this process wait for it: await that, "
         "hand it to asyncio.to_thread, or make the job a plain def",
     ),
     "loop.failed": ("error", "this duty is tried again by itself, later and later; if it goes on, the error says why"),
@@ -172,7 +195,8 @@ def _raw(value: Any) -> str:
     """A value as text, cut. Never raises: an exception of a job may have a __str__ that does."""
     try:
         if isinstance(value, BaseException):
-            text = f"{type(value).__name__}: {value}" if str(value) else type(value).__name__
+            kind = value.kind if isinstance(value, ToldError) else type(value).__name__
+            text = f"{kind}: {value}" if str(value) else kind
         elif isinstance(value, float):
             text = f"{value:.3f}"
         elif isinstance(value, list | tuple | set | frozenset):

@@ -149,7 +149,7 @@ def test_text_of_the_environment_becomes_values(
         ({"max_payload": "much"}, "argument: max_payload: 'much' is no size"),
         ({"tls_verify": "maybe"}, "argument: tls_verify: 'maybe' must be true or false"),
         ({"queues": 5}, "argument: queues: 5 must be text"),
-        ({"color": "red"}, "argument: there is no setting 'color'; known are app, concurrency, connect_timeout"),
+        ({"color": "red"}, "argument: there is no setting 'color'; known are app, burst, concurrency, connect_timeout"),
     ],
 )
 def test_a_bad_value_is_refused_with_a_message_that_helps(

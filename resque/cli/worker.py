@@ -5,24 +5,35 @@ May be in here: options, the checks before the start. May not: how work is done 
 
 import click
 
-from resque import __version__, logs
+from resque import __version__, events, logs
 from resque.cli import options
 from resque.cli.exits import USAGE, Failed
 from resque.cli.options import setting
+from resque.config import Settings
+from resque.dev.reload import Reloader
 from resque.jobs.registry import default as registry
+from resque.worker.privileges import is_root
 from resque.worker.supervisor import Supervisor
 
 
 @click.command("worker", short_help="Run jobs until told to stop.")
 @setting("-q", "--queues", metavar="QUEUES", help="critical,mail (strict order), mail:3,default:1 (weights), *, !name.")
 @setting("--processes", metavar="N", help="Worker processes (1).")
-@setting("--concurrency", metavar="N", help="Threads that run jobs in one process (1).")
+@setting("--concurrency", metavar="N", help="Jobs at once in one process: threads, async tasks, forks (1).")
+@setting("--fork", is_flag=True, default=None, help="A process for each job: leaks and limits end with it.")
+@setting("--preload", is_flag=True, default=None, help="Import the application once, for all processes.")
+@setting("--burst", is_flag=True, default=None, help="End when all queues are empty.")
+@click.option("--reload", is_flag=True, help="Fresh processes when a .py file below this folder changes.")
+@setting("--max-jobs", metavar="N", help="Replace a process after so many jobs (never).")
+@setting("--max-rss", metavar="SIZE", help="Replace a process that takes more memory, for example 512M (never).")
+@setting("--user", metavar="NAME", help="Whom the processes become, when started as root.")
+@setting("--group", metavar="NAME", help="The same for the group (the user's own).")
 @setting("--drain", metavar="TIME", help="How long running jobs may go on after TERM (25s).")
 @setting("--lease", metavar="TIME", help="How long the jobs of a vanished host stay reserved (20s).")
 @setting("--log-level", type=click.Choice(logs.LEVELS), help="What is logged (info).")
 @setting("--log-format", type=click.Choice(["text", "json"]), help="How it is logged, on stderr (text).")
 @options.shared
-def command() -> None:
+def command(reload: bool) -> None:
     """Run jobs until told to stop.
 
     TERM and Ctrl-C: take no more, let running jobs end (for --drain), release the rest, exit. QUIT: the same, however
@@ -35,7 +46,17 @@ def command() -> None:
             hint="say for example -A shop.jobs, or set RESQUE_APP",
             code=USAGE,
         )
-    for warning in settings.check():
-        click.echo(f"resque: warning: {warning}", err=True)
+    if reload and settings.preload:
+        raise Failed("--reload goes without --preload: code that is imported once never changes", code=USAGE)
+    watcher = Reloader() if reload else None
+    supervisor = Supervisor(settings, registry, __version__, watcher)
     logs.setup(settings)
-    click.get_current_context().exit(Supervisor(settings, registry, __version__).run())
+    for warning in [*settings.check(), *_rights(settings)]:
+        events.emit("settings.risky", what=warning)
+    click.get_current_context().exit(supervisor.run())
+
+
+def _rights(settings: Settings) -> list[str]:
+    if not is_root() or settings.user is not None:
+        return []
+    return ["the workers run as root: a job may do everything on this machine; start as another user, or say --user"]

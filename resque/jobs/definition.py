@@ -84,6 +84,10 @@ class Definition:
         perform = self.owner().perform if self._is_class else self.owner
         return perform(*args, **kwargs) if kwargs else perform(*args)
 
+    def prepare(self) -> None:
+        """Resolve the annotations now and not at the first run: for a process that forks, once for all its children."""
+        self._resolve()
+
     def _resolve(self) -> Conversion:
         self._conversion = Conversion(self._signature, self._names)
         return self._conversion

@@ -9,7 +9,7 @@ for a class whose instances have a `perform`. At run time all of them lead to on
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from resque.durations import Duration
@@ -18,7 +18,8 @@ from resque.jobs import door, registry
 from resque.jobs.definition import Call as Call  # clients find it here, beside the jobs that make it
 from resque.jobs.definition import Definition, is_performable
 from resque.jobs.door import Handle
-from resque.jobs.options import JobOptions, Options, seconds_or_none
+from resque.jobs.limits import Limits
+from resque.jobs.options import Declaration, FunctionDeclaration, JobOptions, Options
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -243,6 +244,8 @@ class Job:
     timeout: how long it may run, "5m" or seconds (None); inherited. Then JobTimeout is raised inside it (in threads
         other than the first as soon as Python code runs again); if it goes on, its process is killed `grace` later and
         only this job is blamed.
+    limits: what the process of the job may use, `Limits(memory="512M", cpu="60s")` (None); inherited. It takes effect
+        with `resque worker --fork`, where a job has a process of its own.
     name: its wire name; None means the name of the class. Not inherited: a subclass is a job of its own.
     aliases: older wire names under which it is run too. Not inherited.
 
@@ -258,6 +261,7 @@ class Job:
     aliases: ClassVar[tuple[str, ...]] = ()
     alone: ClassVar[bool] = False
     timeout: ClassVar[Duration | None] = None
+    limits: ClassVar[Limits | None] = None
     _resque_bound: ClassVar[Bound[..., Any] | None] = None
 
     enqueue = _Enqueue()
@@ -270,7 +274,7 @@ class Job:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._resque_bound = None
-        options = JobOptions(queue=cls.queue, alone=cls.alone, timeout=seconds_or_none(cls.timeout))
+        options = JobOptions.declared(_declaration(cls))
         if not is_performable(cls):
             return
         own = vars(cls)
@@ -296,24 +300,8 @@ def job(function: Callable[P, Coroutine[Any, Any, R]], /) -> FunctionJob[P, R, C
 @overload
 def job(function: Callable[P, R], /) -> FunctionJob[P, R, R]: ...
 @overload
-def job(
-    *,
-    queue: str = "default",
-    name: str | None = None,
-    aliases: Iterable[str] = (),
-    alone: bool = False,
-    timeout: Duration | None = None,
-) -> _Decorator: ...
-def job(
-    function: Any = None,
-    /,
-    *,
-    queue: str = "default",
-    name: str | None = None,
-    aliases: Iterable[str] = (),
-    alone: bool = False,
-    timeout: Duration | None = None,
-) -> Any:
+def job(**declaration: Unpack[FunctionDeclaration]) -> _Decorator: ...
+def job(function: Any = None, /, **declaration: Unpack[FunctionDeclaration]) -> Any:
     """Make a function (`def` or `async def`) a job; it stays callable as it was. Use it bare or with options.
 
         @job(queue="mail")
@@ -322,19 +310,33 @@ def job(
         send_mail.enqueue("ann@example.org")
         await send_mail("ann@example.org")            # a plain call, no Redis
 
-    queue, alone, timeout, aliases: as for `Job`. name: its wire name; None means the name of the function.
+    queue, alone, timeout, limits, aliases: as for `Job`. name: its wire name; None means the name of the function.
     Raises ConfigError for a function that could never run as a job, BadQueueName, or DuplicateJob.
     """
-    options = JobOptions(queue=queue, alone=alone, timeout=seconds_or_none(timeout))
+    _refuse_unknown(declaration)
+    options = JobOptions.declared(declaration)
 
     def decorate(function: Callable[..., Any]) -> FunctionJob[..., Any, Any]:
         _refuse_no_function(function)
+        name = declaration.get("name")
         wire_name = function.__name__ if name is None else name
-        definition = Definition(function, name=wire_name, aliases=aliases, options=options)
+        definition = Definition(function, name=wire_name, aliases=declaration.get("aliases", ()), options=options)
         registry.default.add(definition)
         return FunctionJob(function, definition)
 
     return decorate if function is None else decorate(function)
+
+
+def _declaration(owner: type["Job"]) -> Declaration:
+    """What the class says about itself, or inherits."""
+    return {"queue": owner.queue, "alone": owner.alone, "timeout": owner.timeout, "limits": owner.limits}
+
+
+def _refuse_unknown(declaration: Mapping[str, Any]) -> None:
+    for name in declaration:
+        if name not in FunctionDeclaration.__annotations__:
+            known = ", ".join(sorted(FunctionDeclaration.__annotations__))
+            raise TypeError(f"@job has no option {name!r}; known are: {known}")
 
 
 def _refuse_no_function(function: Any) -> None:

@@ -6,12 +6,13 @@ Options never share a namespace with a job's arguments: they are class attribute
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, TypedDict
 
 from resque.durations import Duration, seconds
 from resque.errors import BadQueueName, ConfigError
+from resque.jobs.limits import Limits
 
 MAX_QUEUE_NAME = 200
 """Characters."""
@@ -25,6 +26,22 @@ class Options(TypedDict, total=False):
     queue: str
 
 
+class Declaration(TypedDict, total=False):
+    """What a job may say about itself: class attributes of a `Job`, or arguments of `@job`."""
+
+    queue: str
+    alone: bool
+    timeout: Duration | None
+    limits: Limits | None
+
+
+class FunctionDeclaration(Declaration, total=False):
+    """What `@job(...)` takes: a function cannot say the rest any other way."""
+
+    name: str | None
+    aliases: Iterable[str]
+
+
 _PER_CALL = frozenset(Options.__annotations__)
 
 
@@ -35,11 +52,13 @@ class JobOptions:
     queue: the queue it goes to.
     alone: it never runs while its worker has other jobs in hand (for C code that never releases the GIL).
     timeout: seconds that it may run; None: as long as it likes.
+    limits: what its process may use, with --fork; None: what the worker may.
     """
 
     queue: str = "default"
     alone: bool = False
     timeout: float | None = None
+    limits: Limits | None = None
 
     def __post_init__(self) -> None:
         check_queue_name(self.queue)
@@ -47,6 +66,22 @@ class JobOptions:
             raise ConfigError(f"alone must be True or False, not {self.alone!r}")
         if self.timeout is not None and not self.timeout > 0:
             raise ConfigError(f"timeout must be above 0 seconds, not {self.timeout!r}")
+        if self.limits is not None and not isinstance(self.limits, Limits):
+            raise ConfigError(f"limits must be Limits(...), for example Limits(memory='512M'), not {self.limits!r}")
+
+    @classmethod
+    def declared(cls, values: Declaration) -> Self:
+        """The options of a job that says this about itself. Raises ConfigError or BadQueueName.
+
+        >>> JobOptions.declared({"queue": "mail", "timeout": "5m"}).timeout
+        300.0
+        """
+        try:
+            timeout = values.get("timeout")
+            length = None if timeout is None else seconds(timeout)
+        except ValueError as error:
+            raise ConfigError(f"timeout: {error}") from None
+        return cls(values.get("queue", "default"), values.get("alone", False), length, values.get("limits"))
 
     def using(self, options: Mapping[str, Any]) -> Self:
         """A copy with some options changed. Raises ConfigError for a name that is no option of a call.
@@ -58,14 +93,6 @@ class JobOptions:
             if name not in _PER_CALL:
                 raise ConfigError(_unknown(name))
         return dataclasses.replace(self, **options)
-
-
-def seconds_or_none(value: Duration | None) -> float | None:
-    """A length of time that may be left out. Raises ConfigError that says what to write."""
-    try:
-        return None if value is None else seconds(value)
-    except ValueError as error:
-        raise ConfigError(f"timeout: {error}") from None
 
 
 def check_queue_name(name: object) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+from uuid_utils import uuid7
 
 from resque.errors import PayloadTooLarge, Unreadable, Unserializable
 from resque.payload.payload import (
@@ -97,6 +98,18 @@ def with_tries(raw: bytes, tries: Tries) -> bytes | None:
     b'{"class":"Echo","args":[],"tries":{"attempt":2,"crashes":0}}'
     """
     return join(raw, tries)
+
+
+def with_crashes(raw: bytes, crashes: int) -> bytes:
+    """The payload with this count of crashes; b"" (= as it is) when that has not changed or cannot be written.
+
+    A payload without an id gets one: it is written back for the first time.
+    """
+    tries = tries_of(raw)
+    if crashes == tries.crashes:
+        return b""
+    name = tries.id or (None if id_of(raw) else str(uuid7()))
+    return with_tries(raw, Tries(name, tries.attempt, crashes)) or b""
 
 
 def without_tries(raw: bytes, *, keep_id: bool = True) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any, NotRequired, TypedDict, Unpack
 
 import msgspec
 
-from resque.errors import Unreadable
+from resque.errors import ToldError, Unreadable
 from resque.payload.codec import decode, tries_of
 
 MAX_ERROR = 64 * 1024
@@ -106,6 +106,8 @@ def name_of(error: BaseException) -> str:
     >>> name_of(ValueError()), name_of(zlib.error())
     ('ValueError', 'zlib.error')
     """
+    if isinstance(error, ToldError):
+        return error.kind
     kind = type(error)
     bare = kind.__module__ in ("builtins", "resque.errors")
     return kind.__qualname__ if bare else f"{kind.__module__}.{kind.__qualname__}"
@@ -158,6 +160,8 @@ def backtrace_of(error: BaseException) -> list[str]:
 
     Our own frames above the job's are cut off; [] when the job's own code was not reached. No values of variables.
     """
+    if isinstance(error, ToldError):
+        return list(error.backtrace)
     lines: deque[str] = deque(maxlen=MAX_LINES)
     step = error.__traceback__
     reached = False

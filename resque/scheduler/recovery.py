@@ -76,12 +76,14 @@ class Recovery:
         self._interrupted: set[str] = set()
         """Queues whose jobs may lie in our own list, adopted and not settled."""
         self._watched: dict[tuple[str, str], tuple[float, float]] = {}
+        self._seen = self._watched
         self.reports: list[Report] = []
         self.recovered: list[str] = []
         """Members of reports that are done, for the supervisor."""
 
     def tick(self, now: float) -> float:
         """Work off the reports, then look at the leases. Returns when to look again."""
+        self._seen, self._watched = self._watched, {}  # a look that fails proves nothing: the watch begins anew
         self._clear_own()
         while self.reports:
             self._bring_back(self.reports[0])
@@ -122,7 +124,7 @@ class Recovery:
 
     def _since(self, queue: str, member: str, lease_end: float, now: float) -> float:
         """When we first saw exactly this lease end."""
-        seen_end, since = self._watched.get((queue, member), (lease_end, now))
+        seen_end, since = self._seen.get((queue, member), (lease_end, now))
         return since if seen_end == lease_end else now
 
     def _recover_expired(self, queue: str, member: str, lease_end: float, watched_for: float) -> None:
@@ -189,7 +191,7 @@ class Recovery:
                 )
                 failed.append((raw, record, *stats.failed_fields("", 0)))
             elif isinstance(outcome, Released):
-                released.append((raw, _with_crashes(raw, outcome.crashes)))
+                released.append((raw, codec.with_crashes(raw, outcome.crashes)))
         self._mark(None)
         holder = Holder(queue, self._identity.member, self._identity.id)
         operations = []
@@ -224,15 +226,6 @@ def _condemned(report: Report) -> dict[int, ResqueError]:
     for mark in report.killed:
         errors[mark] = JobKilled("an operator ended it: its process was killed")
     return errors
-
-
-def _with_crashes(raw: bytes, crashes: int) -> bytes:
-    """The payload with its new count of crashes; b"" (= as it is) when that has not changed."""
-    tries = codec.tries_of(raw)
-    if crashes == tries.crashes:
-        return b""
-    name = tries.id or (None if codec.id_of(raw) else str(uuid7()))
-    return codec.with_tries(raw, Tries(name, tries.attempt, crashes)) or b""
 
 
 def _check(answer: Settled) -> None:

@@ -25,7 +25,7 @@ from uuid_utils import uuid7
 from resque import clock
 from resque.jobs.context import JobContext
 from resque.jobs.outcome import Ended, Interrupted
-from resque.payload.codec import tries_of
+from resque.payload.codec import id_of
 from resque.payload.payload import Payload
 
 
@@ -51,7 +51,7 @@ class Entry(msgspec.Struct, eq=False):
     def id(self) -> str:
         """The job's id; one that came without gets one when somebody asks."""
         if self._id is None:
-            known = self.payload.id if self.payload is not None else tries_of(self.raw).id
+            known = self.payload.id if self.payload is not None else id_of(self.raw)
             self._id = known or str(uuid7())
         return self._id
 

@@ -161,9 +161,14 @@ class Intake:
         """One wait. True when it ended with nothing, so that the next may begin."""
         assert self._clock_offset is not None
         lease_end = clock.monotonic() + self._clock_offset + self._settings.lease
-        asked = reserve.wait(self._keys, queue, self._member, round(lease_end * 1000), self._longest)
+        asked = [
+            *reserve.wait(self._keys, queue, self._member, round(lease_end * 1000), self._longest),
+            namespace.time(),  # its clock may have jumped meanwhile
+        ]
         await line.send(asked)
-        leased, raw, paused = [await line.receive(op) for op in asked]
+        leased, raw, paused, time = [await line.receive(op) for op in asked]
+        if isinstance(time, float):
+            self._clock_offset = time - clock.monotonic()
         trouble = raw if isinstance(raw, StoreError) else leased
         if isinstance(trouble, Refused | Unavailable):  # a full server, a wrong type: this queue is polled for a while
             self._refused[queue] = clock.monotonic() + LONGEST_WAIT

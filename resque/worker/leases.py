@@ -22,13 +22,21 @@ _QUEUES_A_CALL = 64
 
 
 class Leases:
-    """The duty. `living` gives the identity of each living worker and the queues it may hold jobs of."""
+    """The duty. `living` gives the identity of each living worker and the queues it may hold jobs of; `lost` is called,
+    once, when the leases may end before they can be renewed, if the settings want that."""
 
     name = "leases"
 
-    def __init__(self, settings: Settings, living: Callable[[], Sequence[tuple[Identity, Sequence[str]]]]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        living: Callable[[], Sequence[tuple[Identity, Sequence[str]]]],
+        lost: Callable[[], None],
+    ) -> None:
         self._settings = settings
         self._living = living
+        self._lost = lost
+        self._has_told = False
         self._store = SyncStore(settings)
         self._keys: Keys | None = None
         self._failing_since: float | None = None
@@ -40,13 +48,21 @@ class Leases:
         except StoreError as error:
             self._failing_since = now if self._failing_since is None else self._failing_since
             events.emit("lease.renewal_failed", error=error, since=now - self._failing_since)
+            self._tell(now - self._failing_since)
             return self._settings.lease / 20
-        self._failing_since = None
+        self._failing_since, self._has_told = None, False
         return self._settings.lease / 4
 
     def close(self) -> None:
         """Close the connection."""
         self._store.close()
+
+    def _tell(self, since: float) -> None:
+        lease = self._settings.lease
+        # The last success may be a quarter of the lease older than the first failure.
+        if self._settings.on_lease_lost == "kill" and not self._has_told and since >= lease / 2:
+            self._has_told = True
+            self._lost()
 
     def _renew(self) -> None:
         keys = self._known_keys()

@@ -29,9 +29,13 @@ from resque.errors import ConfigError
 from resque.jobs.limits import Limits
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _FRESH = 10.0
 """Seconds in which a death can still belong to a kill that was counted: a large process takes a while to end."""
+_CHILDREN = 65536
+_LIBC = ctypes.CDLL(None)
+_OPEN_FILES = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
 _NAMES = {number.value: number.name for number in signal.Signals}
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
@@ -73,6 +77,32 @@ def die_with_parent(parent_pid: int) -> bool:
     """
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     return os.getppid() == parent_pid  # it may have died before we asked to be told
+
+
+def adopt_orphans() -> bool:
+    """Become the parent of whatever our descendants leave behind, also of what has cut itself off from them (a daemon).
+    False: the platform cannot do it."""
+    return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+class Children:
+    """The children of this process, which has one thread, as the kernel lists them; none where it does not."""
+
+    def __init__(self) -> None:
+        try:
+            self._file: int | None = os.open(f"/proc/{os.getpid()}/task/{os.getpid()}/children", os.O_RDONLY)
+        except OSError:
+            self._file = None
+
+    def pids(self) -> list[int]:
+        """Now."""
+        return [] if self._file is None else [int(word) for word in os.pread(self._file, _CHILDREN, 0).split()]
+
+
+def open_files() -> frozenset[int]:
+    """The numbers of all files, sockets and pipes that this process has open above stderr."""
+    numbers = (int(name) for name in os.listdir(_OPEN_FILES))  # one of them was the listing itself
+    return frozenset(number for number in numbers if number > 2 and _is_open(number))
 
 
 def is_root() -> bool:
@@ -211,8 +241,7 @@ def _can_be_root_again(uid: int) -> bool:
 def _prctl(option: int, value: int) -> bool:
     """For this thread. All arguments as unsigned long: the kernel refuses rubbish in their upper halves."""
     if sys.platform == "linux":
-        rest = [ctypes.c_ulong(each) for each in (value, 0, 0, 0)]
-        return bool(ctypes.CDLL(None).prctl(option, *rest) == 0)
+        return bool(_LIBC.prctl(option, *(ctypes.c_ulong(each) for each in (value, 0, 0, 0))) == 0)
     else:  # noqa: RET505 — mypy calls what follows the block unreachable
         return False
 
@@ -277,6 +306,14 @@ def _nearest(root: str, mount: Path, path: str, name: str) -> Path | None:
         if (mount / folder / name).is_file():
             return mount / folder / name
     return None
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
 
 
 def _lines(file: Path) -> list[str]:

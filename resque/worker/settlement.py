@@ -7,14 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from resque import clock
-from resque.jobs.outcome import Done, Failed, decide
-from resque.payload import failure
+from resque.jobs.outcome import Died, Done, Ended, Failed, Outcome, Raised, Returned, decide
+from resque.payload import codec, failure
+from resque.payload.payload import Tries
 from resque.store import settle, stats
 from resque.store.keys import Keys
 from resque.store.operation import Operation
 from resque.store.settle import Holder, Settled
 from resque.store.stats import bucket
 from resque.worker.hand import Entry
+
+_DONE = decide(Returned(), 0)
+"""The outcome of almost every job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +43,29 @@ class Settlement:
         """Everything that settles these jobs; `now` in seconds since 1970."""
         done: dict[str, list[Entry]] = {}
         failed: dict[str, list[tuple[Entry, BaseException]]] = {}
-        released: dict[str, list[Entry]] = {}
+        released: dict[str, list[tuple[Entry, bytes]]] = {}
         for entry in ended:
             assert entry.ended is not None
-            outcome = decide(entry.ended, 0)
+            outcome = _DONE if isinstance(entry.ended, Returned) else _outcome(entry.raw, entry.ended)
             if isinstance(outcome, Done):
                 found = done.get(entry.queue)
                 if found is None:
                     found = done[entry.queue] = []
                 found.append(entry)
             elif isinstance(outcome, Failed):
+                entry.ended = Raised(outcome.error)  # also one whose process died too often: events tell why
                 failed.setdefault(entry.queue, []).append((entry, outcome.error))
             else:
-                released.setdefault(entry.queue, []).append(entry)
+                released.setdefault(entry.queue, []).append((entry, codec.with_crashes(entry.raw, outcome.crashes)))
         minute = int(now // 60)
         for queue, entries in done.items():
             yield Part("done", queue, entries, self._finish(queue, entries, minute))
         for queue, failures in failed.items():
             yield Part("failed", queue, [entry for entry, _ in failures], self._fail(queue, failures, now))
-        for queue, entries in released.items():
-            pairs = [(entry.raw, b"") for entry in entries]
-            yield Part("released", queue, entries, settle.release(self._keys, self._holder(queue), pairs))
+        for queue, releases in released.items():
+            pairs = [(entry.raw, changed) for entry, changed in releases]
+            operation = settle.release(self._keys, self._holder(queue), pairs)
+            yield Part("released", queue, [entry for entry, _ in releases], operation)
 
     def _finish(self, queue: str, entries: Sequence[Entry], minute: int) -> Operation[Settled]:
         groups: dict[tuple[str, int, int], int] = {}
@@ -86,3 +92,11 @@ class Settlement:
 
     def _holder(self, queue: str) -> Holder:
         return Holder(queue, self._member, self._id)
+
+
+def _outcome(raw: bytes, ended: Ended) -> Outcome:
+    """What `decide` says, with what it must know of earlier crashes: only they cost a look at the payload's end."""
+    crashes = codec.tries_of(raw).crashes
+    if isinstance(ended, Died):
+        return decide(ended, crashes, readable=codec.with_tries(raw, Tries()) is not None)
+    return decide(ended, crashes)

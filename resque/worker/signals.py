@@ -37,6 +37,10 @@ class Signals:
         self._before = {number: signal.signal(number, _nothing) for number in (*WISHES, *more)}
         self._before_fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
 
+    def filenos(self) -> list[int]:
+        """The files of this object."""
+        return [self.socket.fileno(), self._writer.fileno()]
+
     def read(self) -> list[int]:
         """The signals that have come since the last time."""
         try:

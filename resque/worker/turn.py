@@ -10,7 +10,7 @@ from typing import Any
 from resque import clock, events
 from resque.config import Settings
 from resque.errors import Refused, StoreError
-from resque.jobs.outcome import Interrupted, Raised, is_suspect
+from resque.jobs.outcome import Died, Interrupted, Raised, is_suspect
 from resque.payload import codec
 from resque.store import inflight, queues, reserve
 from resque.store.aio import AsyncLine
@@ -19,6 +19,7 @@ from resque.store.keys import Keys
 from resque.store.operation import Operation, sure
 from resque.store.reserve import QUEUES_A_CALL, Taken
 from resque.store.settle import Settled
+from resque.worker.age import Age
 from resque.worker.batch import Batch
 from resque.worker.hand import Entry, Hand
 from resque.worker.settlement import Part, Settlement
@@ -42,6 +43,7 @@ class Turn:
         self._hand = hand
         self._view = view
         self._batch = Batch(settings.concurrency)
+        self._age = Age(settings)
         self._mismatches: dict[str, int] = {}
         self._resting: dict[str, float] = {}
         self._unnamed: list[str] = []
@@ -61,7 +63,11 @@ class Turn:
             return 0
         want = self._batch.want(len(hand.unstarted), hand.running)
         hand.low = self._batch.depth // 2
-        return want
+        return min(want, self._age.left(len(hand)))
+
+    def outlived(self) -> str:
+        """Why this process should leave and be replaced; "" = not yet."""
+        return self._age.outlived()
 
     def is_resting(self, queue: str) -> bool:
         """Whether this queue is paused or in trouble, so that nobody should wait on it."""
@@ -177,9 +183,10 @@ class Turn:
             events.emit("job.lease_lost", queue=part.queue, count=len(part.entries) - answer.ours)
         if part.kind == "released":
             first = part.entries[0].ended
-            why = first.why if isinstance(first, Interrupted) else ""
+            why = first.why if isinstance(first, Interrupted | Died) else ""
             events.emit("job.released", queue=part.queue, count=answer.ours, why=why)
             return
+        self._age.jobs += len(part.entries)
         self._batch.learn(len(part.entries), sum(entry.seconds for entry in part.entries))
         name = "job.finished" if part.kind == "done" else "job.failed"
         if events.wanted(name):

@@ -55,8 +55,9 @@ class Parts:
 class Worker:
     """One worker process, but for its runners."""
 
-    def __init__(self, settings: Settings, parts: Parts) -> None:
+    def __init__(self, settings: Settings, parts: Parts, leaving: Callable[[str], None]) -> None:
         self._settings = settings
+        self._leaving = leaving
         self._identity = identity = parts.view.identity
         self._hand = parts.hand
         self._wake = parts.wake
@@ -68,6 +69,8 @@ class Worker:
         self._intake = Intake(settings, self._keys, identity.member, parts.wake.set)
         self._turn = Turn(settings, self._keys, identity, parts.hand, parts.view)
         self._wish: Wish | None = None
+        self._is_asked = False
+        """Whether the wish came from outside: only then is a second one more urgent."""
         self._deadline: float | None = None
         self._checked = 0.0
         self._looked = clock.boottime()
@@ -75,10 +78,21 @@ class Worker:
     def stop(self, wish: Wish) -> None:
         """Stop: "drain" lets running jobs end for `settings.drain` seconds, "finish" however long. Twice: now."""
         now = clock.monotonic()
-        if self._wish is not None:
+        if self._is_asked:
             self._deadline = now
         elif wish == "drain":
             self._deadline = now + self._settings.drain
+        self._is_asked = True
+        self._end_life(wish)
+
+    def recycle(self, why: str) -> None:
+        """Leave when everything in hand has ended; a fresh process takes our place meanwhile. Once."""
+        if self._wish is None:
+            self._leaving(why)
+            self._end_life("finish")
+
+    def _end_life(self, wish: Wish) -> None:
+        self._page.is_stopping = True
         self._wish = self._wish or wish
         self._wake.set()
 
@@ -142,6 +156,7 @@ class Worker:
             self._notice_trouble()
             self._executor.tick()
             await self._take_catches()
+            await self._look_for_strays()
             if self._turn.doubts and not intake.outstanding:
                 await self._reread("the list is not as long as it should be")
             self._give_back(SLOW, _NOT_STARTED)
@@ -155,7 +170,12 @@ class Worker:
                 took = await self._turn.take(asked, want)
             if took and intake.outstanding:
                 await intake.disarm()
-            if want and not took:
+            if why := self._turn.outlived():
+                self.recycle(why)
+            if want and not took and self._settings.burst:
+                if not len(hand):
+                    self.recycle("burst")
+            elif want and not took:
                 await self._wait_for_work()
             if not want and self._turn.want():
                 continue  # what ran alone is settled now: reserve again before any sleep
@@ -262,16 +282,17 @@ class Worker:
         await self._intake.arm(queues)
         if not len(self._hand):
             await self._turn.tell(self._view.idle(self._keys))
-            await self._look_for_strays()
             self._page.is_idle = not self._intake.caught and self._intake.outstanding.issuperset(queues)
 
     async def _look_for_strays(self) -> None:
-        """At idle wake-ups: is there a job in our lists that we have never heard of?"""
+        """Is there a job in a list of which we hold nothing? A half-open wait may have brought it, also to the busy."""
         now = clock.monotonic()
         if now - self._checked < self._settings.lease / 4 or not self._queues.used:
             return
         self._checked = now
-        used = sorted(self._queues.used)
+        used = sorted(q for q in self._queues.used if not self._hand.count(q))
+        if not used:
+            return
         (count,) = sure(await self._turn.line.trip([inflight.holds_any(self._keys, used, self._identity.member)]))
         if count and not self._intake.caught:
             await self._intake.drained()

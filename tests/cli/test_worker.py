@@ -88,4 +88,5 @@ def test_a_short_lease_is_warned_of(start: Start) -> None:
     line = process.stderr.readline()
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
-    assert line.startswith("resque: warning: lease is 2 s")
+    assert "settings.risky" in line
+    assert "lease is 2 s" in line

@@ -395,5 +395,6 @@ def test_options_of_the_decorator_are_checked_when_it_is_written() -> None:
 
 
 def test_a_bound_job_shows_what_it_is() -> None:
-    assert repr(as_function()) == "<FunctionJob Greet JobOptions(queue='mail', alone=True, timeout=None)>"
-    assert repr(as_function().using(queue="q")) == "<Bound Greet JobOptions(queue='q', alone=True, timeout=None)>"
+    said = "Greet JobOptions(queue='mail', alone=True, timeout=None, limits=None)>"
+    assert repr(as_function()) == f"<FunctionJob {said}"
+    assert repr(as_function().using(queue="q")) == f"<Bound {said.replace('mail', 'q')}"

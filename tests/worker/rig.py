@@ -142,7 +142,9 @@ class Rig:
         self.view = View(settings, self.who, self.hand, supervisor=4711, version="0.0")
         self.queues = Queues(settings, self._announce)
         self.threads = Threads(settings.concurrency, self.hand, shop.registry, self.page)
-        self.worker = Worker(settings, Parts(self.hand, self.wake, self.page, self.queues, self.view, self.threads))
+        self.left: list[str] = []
+        parts = Parts(self.hand, self.wake, self.page, self.queues, self.view, self.threads)
+        self.worker = Worker(settings, parts, self.left.append)
         self.clean: bool | None = None
 
     @property

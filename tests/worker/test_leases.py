@@ -32,7 +32,7 @@ def team() -> Team:
 
 @pytest.fixture
 def leases(settings: MakeSettings, team: Team) -> Iterator[Leases]:
-    made = Leases(settings(lease=20.0), team)
+    made = Leases(settings(lease=20.0), team, lambda: None)
     yield made
     made.close()
 
@@ -98,7 +98,7 @@ def test_nobody_lives_nothing_is_renewed(leases: Leases, redis: Any) -> None:
 def test_failure_is_told_and_tried_again_sooner(
     redis: Any, settings: MakeSettings, team: Team, proxy: FaultProxy
 ) -> None:
-    leases = Leases(settings(url=proxy.url, lease=20.0), team)
+    leases = Leases(settings(url=proxy.url, lease=20.0), team, lambda: None)
     team.living = [(A, ["q"])]
     redis.zadd("resque:leases:q", {A.member: 1})
     proxy.stop()

@@ -8,7 +8,7 @@ number is the place in the shared page where the supervisor reads what runs (led
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
 from resque.clock import boottime
@@ -18,13 +18,13 @@ from resque.jobs.definition import Definition
 from resque.jobs.outcome import Interrupted, Raised, Returned
 from resque.jobs.registry import Registry
 from resque.payload.codec import decode, read_own
-from resque.payload.payload import mark_of
+from resque.payload.payload import Payload, mark_of
 from resque.worker.hand import Entry, Hand
 from resque.worker.ledger import Page
 
 HELD_TOO_LONG = 5.0
 RETURNED = Returned()
-_HELD = Interrupted("it was held for so long that the lease may be lost")
+HELD = Interrupted("it was held for so long that the lease may be lost")
 
 set_current = current.set
 """What `current_job()` tells; a runner sets it to None before it waits."""
@@ -71,7 +71,7 @@ class Opener:
         was not meant to (nothing has ended)."""
         started = boottime()
         if started - entry.reserved_at > HELD_TOO_LONG:  # a suspended machine: somebody else may have it by now
-            entry.ended = _HELD
+            entry.ended = HELD
             return None
         entry.started_at = started
         self._since[cell] = started
@@ -93,8 +93,8 @@ class Opener:
 
 
 class Caller:
-    """The second half for sync code: call perform, with the job as `current_job()`, and write on the entry how it
-    ended and how long it ran. One for each runner."""
+    """The second half: call perform, with the job as `current_job()`, and write on the entry how it ended and how long
+    it ran. One for each runner. An async job gets a loop of its own: where many are awaited, it does not come here."""
 
     def __init__(self, page: Page, deadline: Deadlined) -> None:
         self._marks = page.marks
@@ -108,22 +108,28 @@ class Caller:
         try:
             set_current(entry)
             if definition.timeout is None:
-                definition.invoke(payload.args, payload.kwargs)
+                result = definition.invoke(payload.args, payload.kwargs)
+                if definition.is_async:
+                    asyncio.run(result)
+                del result  # a large one would live as long as the next job
             else:
-                self._in_time(definition.timeout, cell, lambda: definition.invoke(payload.args, payload.kwargs))
+                self._in_time(definition, payload, cell)
             entry.ended = RETURNED
         except BaseException as error:
             entry.ended = Raised(error)
         self._marks[cell] = 0
         entry.seconds = boottime() - entry.started_at
 
-    def _in_time(self, timeout: float, cell: int, perform: Callable[[], Any]) -> None:
+    def _in_time(self, definition: Definition, payload: Payload, cell: int) -> None:
         """The same for a job with a timeout. Raises JobTimeout when its time was over."""
-        now, has_raised = boottime(), False
+        now, timeout, has_raised = boottime(), definition.timeout or 0.0, False
         self._deadlines[cell] = now + timeout  # a job that does not heed is killed
         try:
-            self._deadline.arm(now, timeout)
-            perform()
+            if definition.is_async:
+                asyncio.run(in_time(definition.invoke(payload.args, payload.kwargs), timeout))
+            else:
+                self._deadline.arm(now, timeout)
+                definition.invoke(payload.args, payload.kwargs)
         except JobTimeout:
             has_raised = True
             raise too_late(timeout) from None

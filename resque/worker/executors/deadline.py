@@ -76,5 +76,29 @@ class Deadline:
             return
 
 
+class Alarm:
+    """The same for a process that runs one job in its only thread: the kernel's timer raises the signal."""
+
+    def __init__(self) -> None:
+        self._is_armed = False
+
+    def arm(self, now: float, seconds: float) -> float:
+        """See Deadline."""
+        self._is_armed = True
+        signal.signal(SIGNAL, self._on_signal)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        return now + seconds
+
+    def disarm(self, *, has_raised: bool) -> None:
+        """See Deadline."""
+        self._is_armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._is_armed:
+            self._is_armed = False
+            raise JobTimeout
+
+
 def _raise_in(thread: int) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(JobTimeout))
