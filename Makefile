@@ -30,7 +30,8 @@ bench-peers: $(STAMP) ## the same beside nine other libraries, in the same run (
 
 torture: $(STAMP) ## the long tests: workers and servers are killed for minutes, nothing may be lost
 	@sh tests/install_servers.sh
-	RESQUE_TORTURE=1 $(BIN)/pytest tests/processes
+	RESQUE_TORTURE=1 $(BIN)/pytest -n 2 tests/processes tests/races tests/model tests/transitions/test_machine.py
+	$(BIN)/resque torture
 
 clean: ## remove .venv and everything that was generated
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

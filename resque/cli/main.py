@@ -25,6 +25,7 @@ COMMANDS = {
     "failed": "Look at failed jobs, retry or discard them.",
     "workers": "Look at workers, stop them, end their jobs.",
     "demo": "See it work: a server, workers, jobs, and a crash.",
+    "torture": "Kill workers under load and prove that nothing is lost.",
 }
 
 
