@@ -66,6 +66,7 @@ def beat(keys: Keys, id: str, info: Mapping[str, str | int | float], life: float
     """A sign of life with details; forgotten `life` seconds after the last."""
     flat: Sequence[Any] = [item for pair in info.items() for item in pair]
     return [
+        Operation("SADD", (keys.workers(),), (id,), nothing),  # pruned by mistake, or lost: it lives
         Operation("HSET", (keys.worker_info(id),), tuple(flat), nothing),
         Operation("PEXPIRE", (keys.worker_info(id),), (round(life * 1000),), nothing),
     ]

@@ -6,6 +6,8 @@
 -- Called by a worker's turn, and by recovery for jobs that keep killing their worker.
 -- The record is written before the payload is removed: a script that is stopped between the two keeps the job.
 local from, push = ARGV[1], ARGV[2]
+-- Tried first on nothing: a right that is missing stops the script before it has written, not half way.
+redis.call('LREM', KEYS[1] .. ':none', 1, '')
 local rank = tonumber(from)
 local ours, trouble = 0, ''
 for a = 4, #ARGV, 4 do

@@ -5,6 +5,7 @@
 -- Called by admin. UNLINK, so that a list of millions does not stop the server.
 local count = redis.call('LLEN', KEYS[1])
 if count > 0 then
+  redis.call('UNLINK', KEYS[1] .. ':none') -- a right that is missing shows before anything is counted
   redis.call('INCRBY', KEYS[2], count)
   redis.call('UNLINK', KEYS[1])
 end

@@ -6,6 +6,8 @@
 -- Called by a worker's turn (not started in time, drain), and by recovery (with one crash more in the payload).
 -- Pushed before removed; the last reserved goes first, so that the queue has its old order again.
 local from, push = ARGV[1], ARGV[2]
+-- Tried first on nothing: a right that is missing stops the script before it has written, not half way.
+redis.call('LREM', KEYS[1] .. ':none', 1, '')
 local rank = tonumber(from)
 local ours, trouble = 0, ''
 for a = 3, #ARGV, 2 do

@@ -11,6 +11,8 @@ elseif not redis.call('LPOS', KEYS[1], record, 'MAXLEN', far) then
   from = -1
   if not redis.call('LPOS', KEYS[1], record, 'RANK', -1, 'MAXLEN', far) then return 0 end
 end
+-- Tried first on nothing: a right that is missing stops the script before it has written, not half way.
+redis.call('LREM', KEYS[1] .. ':none', 1, '')
 redis.call('SADD', KEYS[3], ARGV[4])
 redis.call(ARGV[6], KEYS[2], ARGV[5])
 redis.call('LREM', KEYS[1], from, record)

@@ -31,8 +31,12 @@ end
 
 local function take(queue, inflight, oversize, waiting)
   local got, chunk = {}, 16
+  -- A right that is missing must show before the first write: what is pushed and not trimmed is there twice.
+  local may = redis.pcall('LTRIM', inflight, 0, -1)
+  if may.err then return got, may.err end
   while waiting > 0 and want > 0 and budget > 0 do
     local raws = peek(queue, math.min(chunk, want, waiting))
+    if raws.err then return got, raws.err end
     local fit, size = 0, 0
     while fit < #raws and #raws[fit + 1] <= largest and size < budget do
       fit = fit + 1
