@@ -122,11 +122,12 @@ class Intake:
 
     async def reset(self) -> None:
         """Drop all connections. Catches whose reply is lost lie in the in-flight list: a re-read finds them."""
-        tasks = [*self._tasks.values(), *([self._answers] if self._answers else [])]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        self._is_armed = False
+        tasks = {*self._tasks.values(), *([self._answers] if self._answers else [])}
+        while tasks:  # again and again: wait_for of Python 3.11, in redis-py's greeting, swallows a cancellation
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=0.1)
         for wait in self._waits.values():
             await wait.line.close()
         if self._ender is not None:

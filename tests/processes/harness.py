@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -37,19 +38,57 @@ def wait_for(condition: Callable[[], Any], seconds: float = 30.0, what: str = ""
         time.sleep(0.01)
 
 
+_LOOK = """
+local held, unleased = {}, {}
+for _, key in ipairs(redis.call('KEYS', 'resque:inflight:work:*')) do
+  for _, raw in ipairs(redis.call('LRANGE', key, 0, -1)) do held[#held + 1] = raw end
+  local member = string.sub(key, string.len('resque:inflight:work:') + 1)
+  if not redis.call('ZSCORE', 'resque:leases:work', member) then unleased[#unleased + 1] = member end
+end
+local processed = tonumber(redis.call('GET', 'resque:stat:processed') or '0')
+return {processed, redis.call('LRANGE', 'resque:queue:work', 0, -1), held, unleased}
+"""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Where all jobs of the queue `work` are, at one moment: ids, those that are next first."""
+
+    processed: int
+    waiting: list[str]
+    held: list[str]
+    unleased: list[str]
+    """In-flight lists that no lease covers."""
+
+    @property
+    def total(self) -> int:
+        """Every push is in exactly one of these places."""
+        return self.processed + len(self.waiting) + len(self.held)
+
+
+def look(redis: Any) -> Look:
+    """One atomic look."""
+    processed, waiting, held, unleased = redis.eval(_LOOK, 0)
+    ids = [[json.loads(raw)["meta"]["id"] for raw in raws] for raws in (waiting, held)]
+    return Look(processed, ids[0][::-1], ids[1], [member.decode() for member in unleased])
+
+
 class Team:
     """One supervisor with its workers, and an app that enqueues to them."""
 
     def __init__(
         self, spawn: Spawner, server: Server, folder: Path, redis: Any, *, url: str | None = None, **settings: Any
     ):
+        """`environment`: more variables for the processes. `is_awaited=False`: do not wait for the workers."""
         self.redis = redis
         self.server = server
         self.app = Resque(server.url)
         self.keys = Keys()
         self._spawn = spawn
         self._folder = folder
-        self._settings = {
+        self._environment = {"TEST_REDIS_URL": server.url} | settings.pop("environment", {})
+        is_awaited = settings.pop("is_awaited", True)
+        self._settings: dict[str, Any] = {
             "redis_url": url or server.url,
             "app": "tests.processes.jobs",
             "queues": "work",
@@ -57,15 +96,21 @@ class Team:
             "lease": LEASE,
             "drain": 5,
         } | settings
-        self.supervisor: Popen[Any] = self.start()
+        self.supervisor: Popen[Any] = self.start() if is_awaited else self.launch()
 
     def start(self, **settings: Any) -> Popen[Any]:
         """Start a (further) supervisor; returns when all its workers are ready."""
         known = len(self.events("worker.started"))
+        self.launch(**settings)
+        processes = (self._settings | settings)["processes"]
+        wait_for(lambda: len(self.events("worker.started")) >= known + processes, what="workers ready")
+        return self.supervisor
+
+    def launch(self, **settings: Any) -> Popen[Any]:
+        """The same without waiting for anything."""
         merged = self._settings | settings
         command = [sys.executable, "-m", "tests.processes.launch", json.dumps(merged), str(self.log)]
-        self.supervisor = self._spawn(*command, env={"TEST_REDIS_URL": self.server.url})
-        wait_for(lambda: len(self.events("worker.started")) >= known + merged["processes"], what="workers ready")
+        self.supervisor = self._spawn(*command, env=self._environment)
         return self.supervisor
 
     @property

@@ -15,8 +15,10 @@ import redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from resque import Job
+import resque
+from resque import Job, current_job
 from resque.errors import JobTimeout
+from tests.processes.launch import obey, stand_still
 
 
 @cache
@@ -173,3 +175,60 @@ class HoldTheInterpreterInTime(Job):
 
     def perform(self, number: int) -> None:
         client().set("power", len(str(10**20_000_000)))
+
+
+class Trace(Job):
+    """Leaves its id when it begins and when it ends."""
+
+    queue = "work"
+
+    def perform(self, number: int, seconds: float = 0.0, fails: bool = False) -> None:
+        trace("begun")
+        time.sleep(seconds)
+        trace("ended")
+        if fails:
+            raise ValueError(f"no {number}")
+
+
+class Spread(Job):
+    """Enqueues others, all in one push, through the client of its own process."""
+
+    queue = "work"
+
+    def perform(self, numbers: list[int]) -> None:
+        trace("begun")
+        resque.enqueue_many(*(Trace.call(number) for number in numbers))
+        trace("ended")
+
+
+class Stand(Job):
+    """Stands still at its beginning, or when it has done everything, until the test says how it goes on."""
+
+    queue = "work"
+
+    def perform(self, at_the_end: bool) -> None:
+        trace("begun")
+        if not at_the_end:
+            obey(stand_still())
+        trace("ended")
+        if at_the_end:
+            obey(stand_still())
+
+
+class Patient(Job):
+    """Runs until the test opens the door."""
+
+    queue = "work"
+
+    def perform(self) -> None:
+        trace("begun")
+        while not client().exists("door"):
+            time.sleep(0.01)
+        trace("ended")
+
+
+def trace(what: str) -> None:
+    """The id of the job that runs, at the end of the list `begun` or `ended`."""
+    job = current_job()
+    assert job is not None
+    client().rpush(what, job.id)

@@ -1,7 +1,10 @@
 """Starts a supervisor as a process of its own: `python -m tests.processes.launch '{"redis_url": …}' events.jsonl`.
 
-May be in here: settings from the command line, every event as a JSON line in a file. May not: faults.
+May be in here: settings from the command line, every event as a JSON line in a file, standing still where a test wants
+it. May not: faults (the test does something to a process that stands still).
 The command line proper (`resque worker`) has tests of its own; here the lease is scaled and the events are kept.
+
+The environment: TEST_STAND is a folder, TEST_STAND_AT the event at which the first process that emits it stands still.
 """
 
 import json
@@ -26,9 +29,37 @@ def main() -> int:
         line = {"event": name, "pid": os.getpid(), "at": time.time()} | {key: str(value) for key, value in data.items()}
         os.write(log, json.dumps(line).encode() + b"\n")
 
+    if "TEST_STAND_AT" in os.environ:
+        events.subscribe(os.environ["TEST_STAND_AT"], obey_at_an_event)
     for name in sys.argv[3].split(",") if len(sys.argv) > 3 else NAMES:
         events.subscribe(name, keep)
     return Supervisor(settings, default, resque.__version__).run()
+
+
+def stand_still() -> str:
+    """The first one stays here until the test gives its order ("go" or "exit 1"), and returns it; all others pass."""
+    folder = Path(os.environ["TEST_STAND"])
+    try:
+        mark = os.open(folder / "here", os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    except FileExistsError:
+        return "go"
+    os.write(mark, f"{os.getpid()}\n".encode())
+    os.close(mark)
+    order = folder / "order"
+    while not order.exists():
+        time.sleep(0.005)
+    return order.read_text()
+
+
+def obey(order: str) -> None:
+    """Go on, or end as only os._exit ends: nothing is tidied up."""
+    if order.startswith("exit "):
+        os._exit(int(order.removeprefix("exit ")))
+
+
+def obey_at_an_event(name: str, data: dict[str, Any]) -> None:
+    """A subscriber."""
+    obey(stand_still())
 
 
 NAMES = [
