@@ -38,7 +38,8 @@ _ERRORS = (ValueError, RecursionError, MemoryError, TypeError, OverflowError)
 class Failure(msgspec.Struct, omit_defaults=True):
     """A failed job. `payload` is the payload's JSON as it was, null if it could not be read.
 
-    `raw` is the base64 of the original bytes, present when `payload` alone cannot give them back.
+    `raw` is the base64 of the original bytes, present when `payload` alone cannot give them back. `attempts` holds the
+    errors of the earlier attempts, the oldest first, each a JSON value; None when there were none.
     """
 
     failed_at: str  # "2026/11/24 01:55:21 UTC"
@@ -53,6 +54,7 @@ class Failure(msgspec.Struct, omit_defaults=True):
     crashes: int = 0
     raw: str | None = None
     retried_at: str | None = None
+    attempts: list[msgspec.Raw] | None = None
 
 
 class Facts(TypedDict):
@@ -195,7 +197,7 @@ def _clean_lines(lines: Iterable[str]) -> list[str]:
 
 
 def _failure(fields: dict[str, msgspec.Raw]) -> Failure:
-    values = {name: _value(raw) for name, raw in fields.items() if name != "payload"}
+    values = {name: _value(raw) for name, raw in fields.items() if name not in ("payload", "attempts")}
     return Failure(
         failed_at=_text(values.get("failed_at")),
         payload=fields.get("payload", _NULL),
@@ -209,6 +211,7 @@ def _failure(fields: dict[str, msgspec.Raw]) -> Failure:
         crashes=_count(values.get("crashes"), 0),
         raw=values["raw"] if isinstance(values.get("raw"), str) else None,
         retried_at=_text(values.get("retried_at")) or None,
+        attempts=_attempts(fields.get("attempts")),
     )
 
 
@@ -234,6 +237,16 @@ def _lines(value: Any) -> list[str]:
     if isinstance(value, list):
         return [_text(line) for line in value]
     return _text(value).splitlines()
+
+
+def _attempts(raw: msgspec.Raw | None) -> list[msgspec.Raw] | None:
+    if raw is None:
+        return None
+    try:
+        clean = bytes(raw).decode("utf-8", "replace")
+        return msgspec.json.decode(clean, type=list[msgspec.Raw]) or None
+    except _ERRORS:
+        return None
 
 
 def _count(value: Any, default: int) -> int:

@@ -176,20 +176,14 @@ class Recovery:
     def _settle(self, queue: str, payloads: Sequence[bytes], lost: _Lost) -> None:
         now = clock.now()
         released: list[tuple[bytes, bytes]] = []
-        failed: list[tuple[bytes, bytes, str, str]] = []
+        failed: list[settle.Failing] = []
         for raw in payloads:
             self._mark(raw)  # a payload that kills its reader must be known as started when it kills us
             outcome = self._decide(raw, lost)
             if isinstance(outcome, Failed):
-                record = failure.of_error(
-                    raw,
-                    outcome.error,
-                    failed_at=now,
-                    worker=lost.member,
-                    queue=queue,
-                    id=codec.id_of(raw) or str(uuid7()),
-                )
-                failed.append((raw, record, *stats.failed_fields("", 0)))
+                id = codec.id_of(raw) or str(uuid7())
+                record = failure.of_error(raw, outcome.error, failed_at=now, worker=lost.member, queue=queue, id=id)
+                failed.append((raw, record, *stats.failed_fields("", 0), id, ""))
             elif isinstance(outcome, Released):
                 released.append((raw, codec.with_crashes(raw, outcome.crashes)))
         self._mark(None)

@@ -1,7 +1,10 @@
 """Every key in Redis: a function, its type, its lifetime. The wire direction is decided here and nowhere else.
 
 May be in here: names, and which end of a list is the front. May not: commands, values, anything that connects.
-States are lists that a job rests in: waiting (queue), in-flight, failed, oversize. See docs/internals.md.
+States are what a job rests in: waiting (queue), delayed, in-flight, failed, oversize. See docs/internals.md.
+
+Only queues whose names nobody chooses meet the keys of Ruby's plugins: `delayed:<a number>` and
+`delayed:last_enqueued_at` are resque-scheduler's.
 """
 
 from dataclasses import dataclass
@@ -65,6 +68,46 @@ class Keys:
         """List of foreign payloads above the limit, moved aside unread."""
         return f"{self.prefix}:oversize:{q}"
 
+    # delayed ------------------------------------------------------------------------------------------------------
+    def delayed(self, q: str) -> str:
+        """Zset: id -> when the job is due, seconds since 1970 with a fraction; until then. Retries wait here too."""
+        return f"{self.prefix}:delayed:{q}"
+
+    def payloads(self, q: str) -> str:
+        """Hash: id -> payload of a delayed job; as long as it is in `delayed`.
+
+        A second job with an id that is taken is stored under `<id>~1`, the third under `<id>~2`, in both keys.
+        """
+        return f"{self.prefix}:payloads:{q}"
+
+    def attempts(self, q: str) -> str:
+        """Hash: id -> the errors of a job's earlier attempts, in the form of attempts.py; until the job ends."""
+        return f"{self.prefix}:attempts:{q}"
+
+    def lock(self, q: str, digest: str) -> str:
+        """String: the id of the job that holds a unique lock; freed when it starts or ends, expires in any case."""
+        return f"{self.prefix}:lock:{q}:{digest}"
+
+    def cancelled(self, q: str) -> str:
+        """Zset: id -> until when (s) a job that is met under this id is not started; bounded, expired ones go."""
+        return f"{self.prefix}:cancelled:{q}"
+
+    # periodic -----------------------------------------------------------------------------------------------------
+    def cron(self) -> str:
+        """Hash: name -> entry, JSON; until removed."""
+        return f"{self.prefix}:cron"
+
+    def cron_disabled(self) -> str:
+        """Set of names of entries that do not fire; until enabled, also while there is no such entry."""
+        return f"{self.prefix}:cron-disabled"
+
+    def cron_runs(self, q: str, name: str) -> str:
+        """List of "<tick> <job id>", the last one fired at the left end in both wires, at most 20; never expires.
+
+        Its first tick says what has been fired already.
+        """
+        return f"{self.prefix}:cron:{q}:{name}"
+
     # in-flight ----------------------------------------------------------------------------------------------------
     def inflight(self, q: str, w: str) -> str:
         """List of the payloads that worker `w` holds; until settled, never expires."""
@@ -116,7 +159,9 @@ class Keys:
         return f"{self.prefix}:failed"
 
     def stat(self, name: str, id: str = "") -> str:
-        """String, an integer: `processed`, `failed` (Resque's names), `purged`, `discarded`; in all or a worker's."""
+        """String, an integer: `processed`, `failed` (Resque's names) in all or a worker's; in all alone: `purged`,
+        `discarded`, `expired`, `cancelled`, `retried`, `deduplicated`.
+        """
         return f"{self.prefix}:stat:{name}:{id}" if id else f"{self.prefix}:stat:{name}"
 
     def metrics(self, q: str, minute: int) -> str:

@@ -27,6 +27,8 @@ class Taken:
     error: str = ""
     """What is wrong with this queue."""
     paused: bool = False
+    cancelled: bool = False
+    """Some jobs of this queue have been cancelled: ask `cancelling.marked` about these before they start."""
 
 
 def reserve(keys: Keys, queues: Sequence[str], worker: str, want: int, lease: float) -> Operation[list[Taken]]:
@@ -35,13 +37,14 @@ def reserve(keys: Keys, queues: Sequence[str], worker: str, want: int, lease: fl
     named = [keys.pause_all()]
     for q in queues:
         named += [keys.queue(q), keys.inflight(q, worker), keys.leases(q), keys.paused(q), keys.oversize(q)]
+        named.append(keys.cancelled(q))
     ends = keys.direction
     args = (ends.front, ends.back, worker, round(lease * 1000), want, LARGEST_ENTRY, BATCH_BYTES)
 
     def parse(reply: Any) -> list[Taken]:
         return [
-            Taken(queues[int(i)], int(length), list(got), text(error), int(length) == -2)
-            for i, length, got, error in reply
+            Taken(queues[int(i)], int(length), list(got), text(error), int(length) == -2, bool(cancelled))
+            for i, length, got, error, cancelled in reply
         ]
 
     return Operation(Script("reserve"), tuple(named), args, parse)

@@ -4,7 +4,7 @@ May be in here: text, digest, dialect. May not: calling (operation.py, the drive
 
 Two dialects. "modern" (Redis 7, Valkey): a shebang with `allow-oom`, since a full server must still be able to settle
 and release. "legacy" (6.2, which knows no shebang): a first write that needs no memory lets the rest of the script
-pass under maxmemory; the script that only adds data has neither.
+pass under maxmemory. The scripts that bring new jobs in have neither: a full server refuses them as it refuses a push.
 """
 
 import hashlib
@@ -17,6 +17,8 @@ Dialect = Literal["modern", "legacy"]
 
 _MODERN = "#!lua flags=allow-oom\n"
 _LEGACY = "redis.call('DEL', KEYS[1] .. ':none')\n"
+_BRINGS_IN = ("delay", "enqueue_unique", "tick")
+_MODERN_IN = "#!lua\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ def names() -> list[str]:
 @cache
 def _text(name: str, dialect: Dialect) -> bytes:
     body = (resources.files(__package__) / "lua" / f"{name}.lua").read_text(encoding="utf-8")
+    if name in _BRINGS_IN:
+        return ((_MODERN_IN if dialect == "modern" else "") + body).encode()
     return ((_MODERN if dialect == "modern" else _LEGACY) + body).encode()
 
 

@@ -87,7 +87,7 @@ class Settlement:
         rows = []
         for entry, error in failures:
             record = failure.of_error(entry.raw, error, failed_at=now, worker=self._id, queue=queue, id=entry.id)
-            rows.append((entry.raw, record, *stats.failed_fields(entry.job, bucket(entry.seconds))))
+            rows.append((entry.raw, record, *stats.failed_fields(entry.job, bucket(entry.seconds)), entry.id, ""))
         return settle.fail(self._keys, self._holder(queue), rows, int(now // 60))
 
     def _holder(self, queue: str) -> Holder:

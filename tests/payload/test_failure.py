@@ -297,3 +297,26 @@ def test_a_deep_recursion_keeps_its_innermost_200_frames() -> None:
     assert lines[0].endswith(f":{FAIL}:in fail")
     assert lines[1:] != lines[:-1]
     assert {line.rpartition(":")[2] for line in lines[1:]} == {"in descend"}
+
+
+# the errors of earlier attempts ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (b'[{"error":"1st"},{"error":"2nd"}]', [b'{"error":"1st"}', b'{"error":"2nd"}']),
+        (b"[]", None),
+        (b"null", None),
+        (b'"no list"', None),
+        (b'{"error":"1st"}', None),
+        (b'[1,[],"\xff"]', [b"1", b"[]", '"\ufffd"'.encode()]),
+    ],
+)
+def test_the_errors_of_earlier_attempts_are_read_if_they_are_a_list(text: bytes, found: list[bytes] | None) -> None:
+    """A script has put them before the last brace."""
+    written = record(b'{"class":"A","args":[]}', "E", "no", [], failed_at=1.0, worker="w", queue="q")
+    assert read(written).attempts is None
+    back = read(written[:-1] + b',"attempts":' + text + b"}")
+    assert (None if back.attempts is None else [bytes(each) for each in back.attempts]) == found
+    assert (back.exception, back.error) == ("E", "no")

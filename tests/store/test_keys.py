@@ -30,6 +30,14 @@ TABLE = {
     "paused": (("mail",), "p:paused:mail"),
     "pause_all": ((), "p:pause-all-workers"),
     "oversize": (("mail",), "p:oversize:mail"),
+    "delayed": (("mail",), "p:delayed:mail"),
+    "payloads": (("mail",), "p:payloads:mail"),
+    "attempts": (("mail",), "p:attempts:mail"),
+    "lock": (("mail", "dac0ff26"), "p:lock:mail:dac0ff26"),
+    "cancelled": (("mail",), "p:cancelled:mail"),
+    "cron": ((), "p:cron"),
+    "cron_disabled": ((), "p:cron-disabled"),
+    "cron_runs": (("mail", "nightly:report"), "p:cron:mail:nightly:report"),
     "inflight": (("mail", W), "p:inflight:mail:host~0a1b:77"),
     "leases": (("mail",), "p:leases:mail"),
     "workers": ((), "p:workers"),
@@ -90,14 +98,33 @@ def test_shared_keys_are_called_as_ruby_calls_them(ruby: str, ours: str) -> None
     assert ours == f"resque:{ruby}"
 
 
+THEIRS = re.compile(
+    r"resque:((timestamps|persistent_schedules|schedules|resque-retry|failure-resque-retry|status|_statuses|_kill"
+    r"|lonely_job|loners|failed_queues|workers:heartbeat|pruning_dead_workers_in_progress)(:|$)"
+    r"|delayed:(\d+|last_enqueued_at)$|delayed_queue_schedule$|lock:.*-\[.*\]$)"
+)
+
+
 def test_keys_of_ours_that_ruby_does_not_have_hide_none_of_its_own() -> None:
     """resque-scheduler, resque-retry and the plugins (WIRE 7 to 9) write into the same namespace."""
-    theirs = re.compile(
-        r"resque:(delayed|timestamps|persistent_schedules|schedules|resque-retry|failure-resque-retry|status|_statuses"
-        r"|_kill|lock|lonely_job|loners|failed_queues|workers:heartbeat|pruning_dead_workers_in_progress)(:|$)"
-    )
     for name, (arguments, _) in TABLE.items():
-        assert not theirs.match(getattr(Keys(), name)(*arguments)), name
+        assert not THEIRS.match(getattr(Keys(), name)(*arguments)), name
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "resque:delayed:1795485321",
+        "resque:delayed:last_enqueued_at",
+        "resque:delayed_queue_schedule",
+        "resque:lock:Mail-[1, {:a=>2}]",
+        "resque:lock:A::B-[]",
+        "resque:schedules",
+    ],
+)
+def test_a_key_that_ruby_writes(key: str) -> None:
+    """`delayed:<time>` and `lock:<class>-<args>` are much like ours: a queue that is called like a time meets one."""
+    assert THEIRS.match(key)
 
 
 # read back ------------------------------------------------------------------------------------------------------------

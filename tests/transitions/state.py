@@ -3,8 +3,8 @@
 May be in here: loading, dumping, running. May not: what a transition should do (the tests say that).
 
 A state is a dict from key (without the prefix) to value: a list, *written from the front to the back* in both wires,
-a set, a dict of scores ("leases:…"), a dict of strings (any other hash), or a string. A key that is not named
-is absent:
+a set, a dict of scores ("leases:…", "delayed:…", "cancelled:…"), a dict of strings (any other hash), or a string.
+A key that is not named is absent:
 
     space.load({"queue:q": ["a", "b"]})                       # "a" is reserved first
     assert space.run(queues.length(space.keys, "q")) == 2
@@ -42,6 +42,24 @@ class In:
         return f"In({self.seconds:g})"
 
 
+class Due:
+    """A due time so many seconds from the moment of comparing, give or take 2 s."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def __eq__(self, score: object) -> bool:
+        return isinstance(score, float) and abs(score - time.time() - self.seconds) < 2
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Due({self.seconds:g})"
+
+
+SCORES = ("leases:", "delayed:", "cancelled:")
+
+
 class Space:
     """One namespace on one server in one wire."""
 
@@ -58,7 +76,7 @@ class Space:
                 self.redis.rpush(key, *self._in_memory_order(value))
             elif isinstance(value, set):
                 self.redis.sadd(key, *value)
-            elif isinstance(value, dict) and name.startswith("leases:"):
+            elif isinstance(value, dict) and name.startswith(SCORES):
                 self.redis.zadd(key, value)
             elif isinstance(value, dict):
                 self.redis.hset(key, mapping=value)

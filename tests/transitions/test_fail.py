@@ -1,8 +1,10 @@
 """in-flight -> failed."""
 
+import msgspec
 import pytest
 
-from resque.store.settle import METRICS_LIFE, Holder, Settled, fail
+from resque.payload import failure
+from resque.store.settle import METRICS_LIFE, Failing, Holder, Settled, fail
 from tests.transitions.state import ID, ME, MINUTE, OTHER, Space, State
 
 pytestmark = pytest.mark.every_server
@@ -68,3 +70,75 @@ def test_a_counter_of_another_type_does_not_keep_the_job(space: Space, broken: s
     space.load({MINE: ["a"], broken: {"a set"}})
     assert space.run(fail(space.keys, HOLDER, [(b"a", b"r", "A|failed", "A|r2")], MINUTE)) == Settled(1, 0)
     assert space.dump() == {"failed": ["r"]} | counted(1, A_failed=1, A_r2=1) | {broken: {"a set"}}
+
+
+# of a job that was tried before, or has a lock ------------------------------------------------------------------------
+
+RECORD = msgspec.json.encode({"failed_at": "", "payload": {"class": "A"}, "exception": "E", "error": "}", "id": "a"})
+EARLIER = '{"error":"1st, with a comma"}\n{"error":"2nd \\\\n }"}'
+
+
+def failing(id: str = "a", lock: str = "d1", record: bytes = RECORD) -> tuple[bytes, bytes, str, str, str, str]:
+    return (b"job a", record, "A|failed", "", id, lock)
+
+
+def test_the_errors_of_earlier_attempts_move_into_the_record(space: Space) -> None:
+    space.load({MINE: ["job a"], "attempts:q": {"a": EARLIER, "b": "{}"}, "lock:q:d1": "a", "lock:q:d2": "b"})
+    assert space.run(fail(space.keys, HOLDER, [failing()], MINUTE)) == Settled(1, 0)
+    state = space.dump()
+    (record,) = state.pop("failed")
+    assert state == {"attempts:q": {"b": "{}"}, "lock:q:d2": "b"} | counted(1, A_failed=1)
+    assert record.startswith(RECORD.decode()[:-1])
+    found = failure.read(record.encode())
+    assert found.attempts is not None
+    assert [bytes(each).decode() for each in found.attempts] == EARLIER.split("\n")
+    assert (found.id, found.error, bytes(found.payload)) == ("a", "}", b'{"class":"A"}')
+
+
+@pytest.mark.parametrize("attempts", [{"attempts:q": {"b": "{}"}}, {"attempts:q": {"a": ""}}, {}])
+def test_without_earlier_attempts_the_record_is_as_it_was_given(space: Space, attempts: State) -> None:
+    space.load({MINE: ["job a"]} | attempts)
+    assert space.run(fail(space.keys, HOLDER, [failing()], MINUTE)) == Settled(1, 0)
+    assert space.dump()["failed"] == [RECORD.decode()]
+
+
+def test_without_an_id_nothing_is_looked_for(space: Space) -> None:
+    """A lock is never freed for nobody."""
+    space.load({MINE: ["job a"], "attempts:q": {"": "{}"}, "lock:q:d1": "a"})
+    assert space.run(fail(space.keys, HOLDER, [failing("", "d1")], MINUTE)) == Settled(1, 0)
+    kept = {"attempts:q": {"": "{}"}, "lock:q:d1": "a"}
+    assert space.dump() == {"failed": [RECORD.decode()]} | kept | counted(1, A_failed=1)
+
+
+def test_a_missing_payload_leaves_attempts_and_lock_alone(space: Space) -> None:
+    """The fence: they are those of the job that somebody else has now."""
+    state: State = {f"inflight:q:{OTHER}": ["job a"], "attempts:q": {"a": "{}"}, "lock:q:d1": "a"}
+    space.check(state, fail(space.keys, HOLDER, [failing()], MINUTE), Settled(0, 0), state)
+
+
+def test_a_lock_that_names_another_job_stays(space: Space) -> None:
+    space.load({MINE: ["job a"], "lock:q:d1": "next"})
+    assert space.run(fail(space.keys, HOLDER, [failing()], MINUTE)) == Settled(1, 0)
+    assert space.dump()["lock:q:d1"] == "next"
+
+
+def test_a_record_that_cannot_be_written_keeps_attempts_and_lock(space: Space) -> None:
+    state: State = {MINE: ["job a"], "failed": "a string", "attempts:q": {"a": "{}"}, "lock:q:d1": "a"}
+    space.load(state)
+    assert space.run(fail(space.keys, HOLDER, [failing()], MINUTE)).ours == 0
+    assert space.dump() == state
+
+
+def test_rows_with_and_without_locks_in_one_call(space: Space) -> None:
+    space.load({MINE: ["job a", "b", "c"], "lock:q:d1": "a", "lock:q:d3": "c", "attempts:q": {"c": "{}"}})
+    rows: list[Failing] = [failing(), (b"b", b"record of b", "", ""), (b"c", b"record of c", "", "", "c", "d3")]
+    assert space.run(fail(space.keys, HOLDER, rows, MINUTE)) == Settled(3, 0)
+    records = [RECORD.decode(), "record of b", "record of c"]
+    assert space.dump() == {"failed": records} | counted(3, A_failed=1)
+
+
+@pytest.mark.parametrize("broken", ["attempts:q", "lock:q:d1"])
+def test_a_key_of_another_type_beside_it_does_not_keep_the_job(space: Space, broken: str) -> None:
+    space.load({MINE: ["job a"], broken: {"a set"}})
+    assert space.run(fail(space.keys, HOLDER, [failing()], MINUTE)) == Settled(1, 0)
+    assert space.dump() == {"failed": [RECORD.decode()], broken: {"a set"}} | counted(1, A_failed=1)

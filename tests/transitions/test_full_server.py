@@ -8,11 +8,13 @@ import pytest
 from resque.config import Wire
 from resque.dev.server import Server
 from resque.errors import Unavailable
-from resque.store import failures, inflight, namespace, queues
+from resque.store import cancelling, delayed, failures, inflight, namespace, periodic, queues, unique
+from resque.store.cancelling import Waiting
+from resque.store.delayed import Delayed
 from resque.store.reserve import Taken, reserve
-from resque.store.settle import Holder, Settled, fail, finish, release
+from resque.store.settle import Conclude, Drop, Holder, Later, Settled, conclude, drop, fail, finish, later, release
 from tests.conftest import client
-from tests.transitions.state import ID, ME, MINUTE, OTHER, In, Space, State
+from tests.transitions.state import ID, ME, MINUTE, OTHER, Due, In, Space, State
 
 pytestmark = pytest.mark.every_server
 
@@ -79,3 +81,43 @@ def test_a_full_server_refuses_new_jobs_for_now_and_settles_the_old_ones(full: S
     assert run_full(full, {"failed": ["x"]}, [failures.discard(keys, b"x", 0)]) == [1]
     assert run_full(full, {"queue:q": ["x"]}, [queues.purge(keys, "q")]) == [1]
     assert run_full(full, {}, [namespace.claim("resque", None)]) == ["native"]
+
+
+def test_it_refuses_jobs_for_later_and_moves_those_that_it_has(full: Space) -> None:
+    """A tick that was refused can be fired once there is room."""
+    keys = full.keys
+    claim = unique.Claim("a", b"job", "d1", 60.0, "skip")
+    replacing = claim._replace(conflict="replace", due=5.0)
+    waiting: State = {"delayed:q": {"a": 1.0}, "payloads:q": {"a": "job"}}
+    locked: State = waiting | {"lock:q:d1": "a"}
+    for given, operations in (
+        ({}, delayed.delay(keys, "q", [Delayed("a", 5.0, b"job")])),
+        ({}, unique.enqueue(keys, "q", claim)),
+        ({}, unique.enqueue(keys, "q", claim._replace(due=5.0))),
+        (locked, unique.enqueue(keys, "q", replacing)),
+        (locked, unique.enqueue(keys, "q", replacing._replace(due=None, id="b"))),
+        ({}, periodic.tick(keys, "q", "nightly", 60, "a", b"job")),
+    ):
+        assert [type(answer) for answer in run_full(full, given, operations)] == [Unavailable, Unavailable]
+        assert full.dump() == given
+
+    assert run_full(full, waiting, [delayed.promote(keys, "q", 9)]) == [delayed.Promoted(1, False, None, 0, "")]
+    assert full.dump() == {"queue:q": ["job"]}
+    assert run_full(full, waiting, [delayed.run_now(keys, "q", "a")]) == [True]
+    assert run_full(full, waiting, [delayed.reschedule(keys, "q", "a", 5.0)]) == [True]
+    assert run_full(full, waiting, [delayed.window(keys, "q", 0, 1)]) == [[Delayed("a", 1.0, b"job")]]
+    assert run_full(full, waiting, [delayed.find(keys, "q", "a")]) == [Delayed("a", 1.0, b"job")]
+    assert run_full(full, locked, [delayed.cancel(keys, "q", "a", "d1", "A|cancelled", MINUTE)]) == [True]
+    assert full.dump()["stat:cancelled"] == "1"
+
+    (settled,) = run_full(full, {MINE: ["a"]}, [later(keys, HOLDER, [Later(b"a", b"", "a", 5, b"{}", ())], MINUTE)])
+    assert settled == Settled(1, 0)
+    assert full.dump()["delayed:q"] == {"a": Due(5)}
+    rows = [Drop(b"a", "expired", "a", "d1", ("A|expired",))]
+    assert run_full(full, {MINE: ["a"]}, [drop(keys, HOLDER, rows, MINUTE)]) == [Settled(1, 0)]
+    ended = [Conclude(b"a", "a", "d1", ("A|done",))]
+    assert run_full(full, {MINE: ["a"]}, [conclude(keys, HOLDER, ended, MINUTE)]) == [Settled(1, 0)]
+    assert run_full(full, {"lock:q:d1": "a"}, [unique.unlock(keys, "q", "d1", "a")]) == [True]
+    assert run_full(full, {}, [cancelling.mark(keys, "q", "a", 1e10)]) == [True]
+    taken = cancelling.take_waiting(keys, "q", Waiting(b"a", "a", "", "A|cancelled"), MINUTE)
+    assert run_full(full, {"queue:q": ["a"]}, [taken]) == [True]

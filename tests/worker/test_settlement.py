@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from resque import clock
-from resque.jobs.outcome import Ended, Interrupted, Raised, Returned
+from resque.errors import ToldError, WorkerDied
+from resque.jobs.outcome import Died, Ended, Interrupted, Raised, Returned
 from resque.payload import codec
 from resque.store.keys import Keys
 from resque.store.scripts import Script
@@ -93,7 +94,7 @@ def test_a_clock_that_is_behind_makes_no_negative_wait() -> None:
 def test_a_failure_has_its_record() -> None:
     error = ValueError("no such order")
     (part,) = parts(entry(own(1, NOW - 3), Raised(error), job="Echo"))
-    payload, record, failed, ran = part.operation.args[3:]
+    payload, record, failed, ran, id, lock = part.operation.args[3:]
     assert payload == own(1, NOW - 3)
     told = json.loads(record)  # type: ignore[arg-type]
     assert told["exception"] == "ValueError"
@@ -101,7 +102,7 @@ def test_a_failure_has_its_record() -> None:
     assert told["payload"] == json.loads(own(1, NOW - 3))
     assert (told["worker"], told["queue"], told["id"]) == ("vm~n:1:q", "q", "id-1")
     assert told["failed_at"] == "2026/11/24 01:55:21 UTC"
-    assert (failed, ran) == ("Echo|failed", "Echo|r19")
+    assert (failed, ran, id, lock) == ("Echo|failed", "Echo|r19", "id-1", 0)
 
 
 def test_a_failure_without_an_id_gets_one() -> None:
@@ -122,7 +123,7 @@ def test_an_id_that_only_tries_has_is_kept() -> None:
 def test_a_hostile_name_is_no_field_of_the_metrics() -> None:
     """Only registered names are: others would fill the hash without end."""
     (part,) = parts(entry(b'{"class":"Stranger","args":[]}', Raised(ValueError()), job=""))
-    assert part.operation.args[5:] == ("?|failed", "")
+    assert part.operation.args[5:7] == ("?|failed", "")
 
 
 def test_unreadable_bytes_are_kept_whole() -> None:
@@ -147,3 +148,32 @@ def test_the_wire_decides_where_it_is_looked_for(wire: Any, oldest: int, push: s
     assert done.operation.args[0] == oldest
     assert failed.operation.args[:2] == (oldest, push)
     assert released.operation.args[:2] == (-oldest, "LPUSH" if push == "RPUSH" else "RPUSH")
+
+
+def test_a_job_whose_process_died_goes_back_with_a_crash_more() -> None:
+    """The count is in what is pushed, not in what is looked for. One that had not started is not blamed."""
+    once = b'{"class":"Echo","args":[1],"meta":{"id":"i","queue":"q","enqueued_at":1.5}}'
+    (part,) = parts(entry(once, Died("signal 9", started=True)), entry(raw(2), Died("signal 9", started=False)))
+    assert part.kind == "released"
+    second, unchanged, first, changed = part.operation.args[2:]
+    assert (second, unchanged) == (raw(2), b"")
+    assert first == once
+    assert changed == once[:-1] + b',"tries":{"attempt":1,"crashes":1}}'
+
+
+@pytest.mark.parametrize("payload", [b'{"class":"Echo","args":[],"tries":{"attempt":1,"crashes":2}}', b"no object"])
+def test_a_job_whose_process_died_too_often_is_failed(payload: bytes) -> None:
+    """For the third time; or once, where no crash can be written into its bytes. Events tell the error, too."""
+    dead = entry(payload, Died("signal 11 (SIGSEGV)", started=True))
+    (part,) = parts(dead)
+    assert part.kind == "failed"
+    assert isinstance(dead.ended, Raised)
+    assert isinstance(dead.ended.error, WorkerDied)
+    assert "signal 11 (SIGSEGV)" in str(dead.ended.error)
+
+
+def test_what_a_process_told_is_recorded_as_it_told_it() -> None:
+    (part,) = parts(entry(raw(1), Raised(ToldError("shop.NoStock", "none left", ["shop.py:3:in perform"]))))
+    told = json.loads(part.operation.args[4])  # type: ignore[arg-type]
+    assert (told["exception"], told["error"]) == ("shop.NoStock", "none left")
+    assert told["backtrace"] == ["shop.py:3:in perform"]

@@ -1,8 +1,8 @@
 -- Reserve: move waiting jobs from the front of queues into this worker's in-flight lists.
--- KEYS    pause-all-workers; then five a queue: queue, inflight, leases, paused, oversize
+-- KEYS    pause-all-workers; then six a queue: queue, inflight, leases, paused, oversize, cancelled
 -- ARGV    front side, back side, worker, lease in ms, how many, largest entry in bytes, bytes in all
--- Returns for each queue that gave something or cannot: {position, length of inflight, payloads, error or ''};
---         a paused queue has the length -2, one in trouble -1
+-- Returns for each queue that gave something or cannot: {position, length of inflight, payloads, error or '',
+--         1 if there are tombstones}; a paused queue has the length -2, one in trouble -1
 -- Called by a worker's turn.
 -- A paused queue gives nothing. The lease is written before the first job moves. Jobs move in chunks: read, push to
 -- in-flight, then trim the queue; the new place is written before the old one is cleared, and 500 jobs cost half of what
@@ -56,13 +56,13 @@ local function take(queue, inflight, oversize, waiting)
 end
 
 local out = {}
-for k = 2, #KEYS, 5 do
+for k = 2, #KEYS, 6 do
   if want < 1 or budget < 1 then break end
-  local queue, inflight, position = KEYS[k], KEYS[k + 1], (k - 2) / 5
+  local queue, inflight, position = KEYS[k], KEYS[k + 1], (k - 2) / 6
   local waiting = redis.pcall('LLEN', queue)
   local trouble = type(waiting) == 'table' and waiting.err or ''
   if all_paused or redis.call('EXISTS', KEYS[k + 3]) == 1 then
-    out[#out + 1] = {position, -2, {}, ''}
+    out[#out + 1] = {position, -2, {}, '', 0}
   elseif trouble == '' and waiting > 0 then
     local leased = redis.pcall('ZADD', KEYS[k + 2], lease_end, me)
     if type(leased) == 'table' then
@@ -71,11 +71,11 @@ for k = 2, #KEYS, 5 do
       local got
       got, trouble = take(queue, inflight, KEYS[k + 4], waiting)
       if #got > 0 then
-        out[#out + 1] = {position, redis.call('LLEN', inflight), got, trouble}
+        out[#out + 1] = {position, redis.call('LLEN', inflight), got, trouble, redis.call('EXISTS', KEYS[k + 5])}
         trouble = ''
       end
     end
   end
-  if trouble ~= '' then out[#out + 1] = {position, -1, {}, trouble} end
+  if trouble ~= '' then out[#out + 1] = {position, -1, {}, trouble, 0} end
 end
 return out
