@@ -246,3 +246,38 @@ def test_scrubbing_changes_this_process_s_environment(monkeypatch: pytest.Monkey
     monkeypatch.setattr(os, "environ", before)
     environment_scrub(keep=["MODE"])
     assert before == {"PATH": "/bin", "MODE": "m"}
+
+
+def test_the_settings_of_the_worker_s_processes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From text, as flags and variables are."""
+    monkeypatch.setenv("RESQUE_FORK", "yes")
+    monkeypatch.setenv("RESQUE_KEEP_ENV", "SHOP_*, DSN,")
+    settings = Settings.load(folder, preload="true", burst="1", max_jobs="100", max_rss="512M", scrub_env="on")
+    assert (settings.fork, settings.preload, settings.burst, settings.scrub_env) == (True, True, True, True)
+    assert (settings.max_jobs, settings.max_rss) == (100, 512 * 1024**2)
+    assert settings.keep_env == ("SHOP_*", "DSN")
+    plain = Settings()
+    assert (plain.fork, plain.preload, plain.burst, plain.max_jobs, plain.max_rss) == (False, False, False, 0, 0)
+    assert (plain.user, plain.group, plain.scrub_env, plain.on_lease_lost) == (None, None, False, "continue")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"max_jobs": "-1"}, "max_jobs"),
+        ({"max_jobs": "many"}, "max_jobs.*whole number"),
+        ({"max_rss": "much"}, "max_rss"),
+        ({"fork": "perhaps"}, "fork.*true or false"),
+        ({"on_lease_lost": "panic"}, "on_lease_lost must be 'continue' or 'kill'"),
+        ({"group": "staff"}, "group goes with user"),
+    ],
+)
+def test_what_cannot_work_is_named(folder: Path, values: dict[str, str], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        Settings.load(folder, **values)
+
+
+def test_scrubbing_without_fork_is_warned_of() -> None:
+    (warning,) = Settings(scrub_env=True).check()
+    assert "fork" in warning
+    assert Settings(scrub_env=True, fork=True).check() == []

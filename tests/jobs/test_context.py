@@ -85,3 +85,13 @@ def test_jobs_on_one_event_loop_do_not_see_each_other() -> None:
 
     assert asyncio.run(main()) == [("A", "A"), ("B", "B")]
     assert current_job() is None
+
+
+def test_should_stop_asks_each_time() -> None:
+    """It is a question, not a fact: the answer may change while the job runs, and two contexts are equal without it."""
+    answers = [False, True]
+    job = JobContext(id="1", queue="mail", job="A", stop=lambda: answers.pop(0))
+    assert [job.should_stop, job.should_stop] == [False, True]
+    assert JobContext(id="1", queue="mail", job="A").should_stop is False
+    assert job == JobContext(id="1", queue="mail", job="A")
+    assert "stop" not in repr(job)

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from resque.errors import BadQueueName, ConfigError, JobError
+from resque.jobs.limits import Limits
 from resque.jobs.options import JobOptions, Options, check_queue_name
 
 
@@ -115,3 +116,30 @@ def test_alone_belongs_to_the_job_and_not_to_a_call() -> None:
 def test_every_option_of_a_call_is_an_option_of_a_job() -> None:
     """What the TypedDict promises to type checkers exists at run time."""
     assert set(Options.__annotations__) <= {field.name for field in dataclasses.fields(JobOptions)}
+
+
+def test_what_a_job_declares() -> None:
+    """Lengths of time may be text; what is not said has its default."""
+    limits = Limits(memory="1G")
+    declared = JobOptions.declared({"queue": "mail", "alone": True, "timeout": "5m", "limits": limits})
+    assert declared == JobOptions("mail", alone=True, timeout=300.0, limits=limits)
+    assert JobOptions.declared({}) == JobOptions()
+    assert JobOptions.declared({"timeout": None, "limits": None}) == JobOptions()
+
+
+@pytest.mark.parametrize("limits", ["512M", {"memory": "512M"}, 5, Limits])
+def test_limits_are_limits(limits: object) -> None:
+    with pytest.raises(ConfigError, match=r"limits must be Limits\(\.\.\.\)"):
+        JobOptions.declared({"limits": limits})  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "0s", "soon", float("nan"), ""])
+def test_a_timeout_that_is_no_length_of_time(timeout: object) -> None:
+    with pytest.raises(ConfigError, match="timeout"):
+        JobOptions.declared({"timeout": timeout})  # type: ignore[typeddict-item]
+
+
+def test_limits_and_timeout_belong_to_the_job_and_not_to_a_call() -> None:
+    for name in ("limits", "timeout"):
+        with pytest.raises(ConfigError, match=f"no option '{name}'"):
+            JobOptions().using({name: None})

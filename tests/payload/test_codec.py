@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resque.errors import PayloadTooLarge, Unreadable, Unserializable
-from resque.payload.codec import decode, encode, read_any, read_own, with_tries
+from resque.payload.codec import decode, encode, read_any, read_own, tries_of, with_crashes, with_tries
 from resque.payload.payload import Meta, Payload, Tries, split
 
 META = Meta("0193f0aa-1234-7abc-8def-0123456789ab", "default", 1795485321.123)
@@ -363,3 +363,33 @@ def test_the_ruby_wire_takes_what_ruby_takes_as_args(args: bytes, expected: list
     if args[:1] not in b"[n":
         with pytest.raises(Unreadable, match="not a list"):
             decode(raw)
+
+
+def test_a_count_of_crashes_is_written_behind_what_was_there() -> None:
+    raw = put(1)
+    once = with_crashes(raw, 1)
+    assert once == raw[:-1] + b',"tries":{"attempt":1,"crashes":1}}'
+    assert with_crashes(once, 2) == raw[:-1] + b',"tries":{"attempt":1,"crashes":2}}'
+    assert decode(with_crashes(once, 2)).args == [1]
+
+
+def test_a_count_that_has_not_changed_changes_nothing() -> None:
+    for raw, crashes in ((put(), 0), (with_crashes(put(), 2), 2), (b"no object", 0)):
+        assert with_crashes(raw, crashes) == b""
+
+
+def test_attempts_stay_when_crashes_are_counted() -> None:
+    tried = with_tries(put(), Tries(None, 4, 1)) or b""
+    assert tries_of(with_crashes(tried, 2)) == Tries(None, 4, 2)
+
+
+def test_a_payload_without_an_id_gets_one_with_its_first_crash_and_keeps_it() -> None:
+    once = with_crashes(b'{"class":"E","args":[]}', 1)
+    name = decode(once).id
+    assert name
+    assert decode(with_crashes(once, 2)).id == name
+
+
+@pytest.mark.parametrize("raw", [b"", b"no object", b"[1]", b"{", b"null"])
+def test_over_what_is_no_object_nothing_can_be_counted(raw: bytes) -> None:
+    assert with_crashes(raw, 1) == b""

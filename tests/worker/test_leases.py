@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from resque import events
+from resque import clock, events
 from resque.config import Settings
+from resque.errors import Unreachable
 from resque.store.identity import Identity
 from resque.worker.leases import Leases
 from tests.fault_proxy import FaultProxy
@@ -122,3 +123,52 @@ def test_in_a_ruby_namespace_the_same(redis: Any, leases: Leases, team: Team) ->
     team.living = [(A, ["q"])]
     leases.tick(0.0)
     assert left(redis, "q", A) == pytest.approx(20, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("wish", "lease", "told_by"), [("kill", 20.0, 15.0), ("kill", 8.0, 8.0), ("continue", 20.0, 0)]
+)
+def test_it_is_told_before_the_leases_may_end(
+    settings: MakeSettings,
+    team: Team,
+    proxy: FaultProxy,
+    monkeypatch: pytest.MonkeyPatch,
+    wish: str,
+    lease: float,
+    told_by: float,
+) -> None:
+    """Once, and in time: an attempt may last as long as Redis may be silent, and none may begin that ends too late."""
+    now, told = [100.0], list[float]()
+    monkeypatch.setattr(clock, "monotonic", lambda: now[0])
+    leases = Leases(settings(url=proxy.url, lease=lease, on_lease_lost=wish), team, lambda: told.append(now[0] - 100.0))
+    team.living = [(A, ["q"])]
+    now[0] += leases.tick(now[0])
+    proxy.stop()
+    monkeypatch.setattr(leases, "_renew", lambda: _fail_after(now, 3.0))  # the default: 1 s to connect, 2 s to answer
+    while now[0] < 100.0 + 2 * lease:
+        now[0] += leases.tick(now[0])
+    assert [at < lease for at in told] == ([True] if wish == "kill" else [])
+    assert not told or lease / 4 <= told[0] <= told_by + 4.0
+    leases.close()
+
+
+def _fail_after(now: list[float], seconds: float) -> None:
+    now[0] += seconds
+    raise Unreachable("silent")
+
+
+def test_after_a_renewal_it_may_be_told_again(settings: MakeSettings, team: Team, proxy: FaultProxy) -> None:
+    told: list[int] = []
+    made = settings(url=proxy.url, lease=0.4, on_lease_lost="kill", socket_timeout=0.05, connect_timeout=0.05)
+    leases = Leases(made, team, lambda: told.append(1))
+    team.living = [(A, ["q"])]
+    for count in (1, 2):
+        if count == 2:
+            proxy.start()
+        leases.tick(clock.monotonic())
+        proxy.stop()
+        end = clock.monotonic() + 1.0
+        while clock.monotonic() < end:
+            clock.sleep(leases.tick(clock.monotonic()))
+        assert len(told) == count
+    leases.close()

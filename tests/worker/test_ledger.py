@@ -150,3 +150,38 @@ def test_a_process_says_that_it_is_idle() -> None:
     assert page.started() == other.started() == []
     page.clear()
     assert not page.is_idle
+
+
+def test_a_process_says_that_it_is_stopping() -> None:
+    """Its jobs may ask, also those in processes of their own."""
+    page = Ledger(2, 2).page(1)
+    assert not page.is_stopping
+    page.is_stopping = True
+    pid = fork(lambda: None if page.is_stopping else os._exit(1))
+    assert os.waitpid(pid, 0)[1] == 0
+    assert not page.is_idle
+    page.clear()
+    assert not page.is_stopping
+
+
+def test_the_process_of_a_job_is_known_to_all() -> None:
+    """It writes its own number; its worker and the supervisor read it; nobody else's cell changes."""
+    ledger = Ledger(3, 2)
+    page = ledger.page(1)
+    pid = fork(lambda: page.children.__setitem__(1, os.getpid()))
+    os.waitpid(pid, 0)
+    assert page.children.tolist() == [0, pid]
+    assert page.marks.tolist() == [0, 0]
+    assert page.deadlines.tolist() == [0.0, 0.0]
+    assert ledger.page(0).children.tolist() == ledger.page(2).children.tolist() == [0, 0]
+    page.clear()
+    assert page.children.tolist() == [0, 0]
+
+
+def test_who_is_late_by_more_than_the_grace() -> None:
+    page = Ledger(1, 4).page(0)
+    for cell, (mark, deadline) in enumerate([(1, 10.0), (2, 14.0), (0, 10.0), (4, 0.0)]):
+        page.marks[cell], page.deadlines[cell] = mark, deadline
+    assert page.late(15.1, 5.0) == [1]
+    assert page.late(15.0, 5.0) == []
+    assert page.late(99.0, 5.0) == [1, 2], "a cell without a job, or without a deadline, is never late"
