@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from resque.app import Resque, aenqueue, aenqueue_many, configure, enqueue, enqueue_many
     from resque.client.handle import Handle
-    from resque.errors import EnqueueUnknown, NotEnqueued, ResqueError
+    from resque.errors import EnqueueUnknown, NotEnqueued, NotUnique, ResqueError
     from resque.jobs.context import current_job
     from resque.jobs.job import Job, job
     from resque.jobs.limits import Limits
+    from resque.jobs.periodic import cron
+    from resque.jobs.retry import Cancel, Discard, Fail, Retry, RetryIn, Snooze
+    from resque.jobs.unique import Unique
 
 __version__ = "0.1.0"
 
@@ -33,25 +36,43 @@ _HOMES = {
     "enqueue_many": "resque.app",
     "Handle": "resque.client.handle",
     "EnqueueUnknown": "resque.errors",
+    "NotUnique": "resque.errors",
     "NotEnqueued": "resque.errors",
     "ResqueError": "resque.errors",
     "current_job": "resque.jobs.context",
     "Job": "resque.jobs.job",
     "job": "resque.jobs.job",
     "Limits": "resque.jobs.limits",
+    "cron": "resque.jobs.periodic",
+    "Cancel": "resque.jobs.retry",
+    "Discard": "resque.jobs.retry",
+    "Fail": "resque.jobs.retry",
+    "Retry": "resque.jobs.retry",
+    "RetryIn": "resque.jobs.retry",
+    "Snooze": "resque.jobs.retry",
+    "Unique": "resque.jobs.unique",
 }
 
 __all__ = [
+    "Cancel",
+    "Discard",
     "EnqueueUnknown",
+    "Fail",
     "Handle",
     "Job",
     "Limits",
     "NotEnqueued",
+    "NotUnique",
     "Resque",
     "ResqueError",
+    "Retry",
+    "RetryIn",
+    "Snooze",
+    "Unique",
     "aenqueue",
     "aenqueue_many",
     "configure",
+    "cron",
     "current_job",
     "enqueue",
     "enqueue_many",

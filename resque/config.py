@@ -22,12 +22,23 @@ Wire = Literal["native", "ruby"]
 OnLeaseLost = Literal["continue", "kill"]
 LogFormat = Literal["text", "json"]
 
+_FILE_ONLY = {"cron"}
 _DURATIONS = {"connect_timeout", "socket_timeout", "lease", "poll", "drain", "grace"}
 _SIZES = {"max_payload", "max_rss"}
 _LISTS = {"app", "keep_env"}
 
+_NO_FILE = "no file"
 _PLAIN = ("PATH", "HOME", "LANG", "LC_*", "TZ", "USER", "LOGNAME", "PYTHON*")
 _SECRET = ("*PASSWORD*", "*SECRET*", "*TOKEN*", "*KEY*", "RESQUE_*", "*_URL")
+
+
+@dataclass(frozen=True, slots=True)
+class CronTables:
+    """The tables `[tool.resque.cron.<name>]` of a settings file, by name, as they are: jobs/schedules.py reads them."""
+
+    by_name: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    file: str = field(default="", compare=False)
+    """Where they stand; "" = there is no settings file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +98,20 @@ class Settings:
     """The largest job that may be enqueued, in bytes."""
     log_level: str = "info"
     log_format: LogFormat = "text"
+    cron: CronTables = CronTables()
+    """Jobs that run again and again. In the file only: `[tool.resque.cron.<name>]`."""
 
     @classmethod
     def load(cls, folder: Path | None = None, **arguments: Any) -> Self:
         """Merge defaults, file, environment and arguments. Raises ConfigError that names the source of a bad value."""
+        file, written = _from_file(folder or Path.cwd())
+        tables = written.pop("cron", {})
         merged: dict[str, Any] = {}
-        for source, values in (_from_file(folder or Path.cwd()), _from_environment(), ("argument", arguments)):
+        for source, values in ((file, written), _from_environment(), ("argument", arguments)):
             for name, value in values.items():
                 if value is not None:
                     merged[name] = _convert(name, value, source)
+        merged["cron"] = _cron_tables(tables, file)
         settings = cls(**merged)
         settings.validate()
         return settings
@@ -194,7 +210,17 @@ def _from_file(folder: Path) -> tuple[str, dict[str, Any]]:
         if project.is_file():
             table = _read_toml(project).get("tool", {}).get("resque", {})
             return str(project), dict(table)
-    return "no file", {}
+    return _NO_FILE, {}
+
+
+def _cron_tables(tables: Any, file: str) -> CronTables:
+    for name, table in tables.items() if isinstance(tables, Mapping) else [("<name>", None)]:
+        if not isinstance(table, Mapping):
+            raise ConfigError(
+                f"{file}: cron must hold a table for each entry: [tool.resque.cron.{name}] in pyproject.toml, "
+                f"[cron.{name}] in resque.toml"
+            )
+    return CronTables(tables, "" if file == _NO_FILE else file)
 
 
 def _read_toml(path: Path) -> Mapping[str, Any]:
@@ -208,6 +234,8 @@ def _convert(name: str, value: Any, source: str) -> Any:
     known = {field.name: field.type for field in fields(Settings)}
     if name not in known:
         raise ConfigError(f"{source}: there is no setting {name!r}; known are {', '.join(sorted(known))}")
+    if name in _FILE_ONLY:
+        raise ConfigError(f"{source}: {name} is written in the settings file only, as [tool.resque.{name}.<name>]")
     try:
         if name in _DURATIONS:
             return durations.seconds(value)

@@ -12,7 +12,8 @@
     │   └── BadQueueName         the name would not survive as a Redis key
     ├── EnqueueError           decide whether to repeat
     │   ├── NotEnqueued          nothing was stored: safe to repeat
-    │   └── EnqueueUnknown       sent, but no answer came: it may or may not be stored (has .job_id)
+    │   ├── EnqueueUnknown       sent, but no answer came: it may or may not be stored (has .job_id)
+    │   └── NotUnique            another job stands for it (has .job_id), and its Unique says "raise"
     ├── StoreError             what Redis said, or that it said nothing
     │   ├── Unreachable          no connection, or it broke: reconnect, then look what is true
     │   ├── Unavailable          the server is there but cannot serve now (LOADING, BUSY, OOM …): try later
@@ -28,7 +29,7 @@
 Catch `ResqueError` to catch them all. The message of each says what to do next.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class ResqueError(Exception):
@@ -97,6 +98,19 @@ class EnqueueUnknown(EnqueueError):
     def job_id(self) -> str:
         """The id of the (first) job that is in doubt."""
         return self.unknown[0]
+
+
+class NotUnique(EnqueueError):
+    """A job of which there may be one only was not stored. `taken`: its id -> the id of the job that stands for it."""
+
+    def __init__(self, message: str, *, taken: Mapping[str, str], stored: Sequence[str] = ()) -> None:
+        super().__init__(message, stored=stored, missing=tuple(taken))
+        self.taken = dict(taken)
+
+    @property
+    def job_id(self) -> str:
+        """The id of the job that stands for the (first) one that was not stored."""
+        return next(iter(self.taken.values()))
 
 
 class StoreError(ResqueError):

@@ -21,6 +21,12 @@ Names and what travels with them (keyword arguments):
     commands.deaf     error, wait                        the supervisor cannot hear operators just now
     worker.pruned     id                                 it was silent for long and has left the registry
     worker.rereading  queue, why, found, lost            a worker has gone by its in-flight list, which differed
+    hook.failed       job, hook, error                   a hook after the fact raised; nothing else happens
+    job.retried       id, queue, job, error, attempt, delay, seconds   it raised, and runs again in `delay` seconds
+    job.dropped       id, queue, job, reason, why        cancelled, discarded or expired: gone, counted, no failure
+    job.deduplicated  id, queue, job                     not stored: the job `id` is the same
+    job.promoted      queue, count, late                 delayed jobs were due; the oldest `late` seconds ago
+    cron.fired        name, queue, id, tick              a tick of a schedule has become a job
     loop.blocked      seconds, id, job, at               an async job lets no other one run
     queue.trouble     queue, error                       nothing can be reserved from it: it rests for a while
     store.lost        error, wait                        no connection; the next try is in `wait` seconds
@@ -50,7 +56,7 @@ class Events:
         self._by_name: dict[str, list[Subscriber]] = {}
         self._broken: set[int] = set()
 
-    def emit(self, name: str, **data: Any) -> None:
+    def emit(self, name: str, /, **data: Any) -> None:
         """Tell every subscriber of `name` (and of "*"). Never raises."""
         subscribers = self._by_name.get(name)
         everything = self._by_name.get("*")

@@ -93,6 +93,12 @@ EVENTS: Final[dict[str, tuple[str, str]]] = {
         "tried again at once; if it lasts longer than the lease, other hosts take these jobs over and they run twice; "
         "check that Redis can be reached from this host",
     ),
+    "hook.failed": ("error", "the job goes on as if it had no such hook; mend the hook"),
+    "job.retried": ("warning", "it runs again in {delay} s by itself; after its last attempt it goes to failed"),
+    "job.dropped": ("info", "it is gone, and counted; nothing to do"),
+    "job.deduplicated": ("debug", "the first one stands for both; nothing to do"),
+    "job.promoted": ("debug", "they wait in their queue now"),
+    "cron.fired": ("info", "it waits in its queue now"),
     "loop.blocked": (
         "warning",
         "an async job works or waits without await, and all other async jobs of this process wait for it: await that, "

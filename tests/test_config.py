@@ -248,36 +248,40 @@ def test_scrubbing_changes_this_process_s_environment(monkeypatch: pytest.Monkey
     assert before == {"PATH": "/bin", "MODE": "m"}
 
 
-def test_the_settings_of_the_worker_s_processes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From text, as flags and variables are."""
-    monkeypatch.setenv("RESQUE_FORK", "yes")
-    monkeypatch.setenv("RESQUE_KEEP_ENV", "SHOP_*, DSN,")
-    settings = Settings.load(folder, preload="true", burst="1", max_jobs="100", max_rss="512M", scrub_env="on")
-    assert (settings.fork, settings.preload, settings.burst, settings.scrub_env) == (True, True, True, True)
-    assert (settings.max_jobs, settings.max_rss) == (100, 512 * 1024**2)
-    assert settings.keep_env == ("SHOP_*", "DSN")
-    plain = Settings()
-    assert (plain.fork, plain.preload, plain.burst, plain.max_jobs, plain.max_rss) == (False, False, False, 0, 0)
-    assert (plain.user, plain.group, plain.scrub_env, plain.on_lease_lost) == (None, None, False, "continue")
+CRON = '[cron.nightly]\nclass = "Report"\nqueue = "reports"\ncron = "0 6 * * *"\n'
 
 
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        ({"max_jobs": "-1"}, "max_jobs"),
-        ({"max_jobs": "many"}, "max_jobs.*whole number"),
-        ({"max_rss": "much"}, "max_rss"),
-        ({"fork": "perhaps"}, "fork.*true or false"),
-        ({"on_lease_lost": "panic"}, "on_lease_lost must be 'continue' or 'kill'"),
-        ({"group": "staff"}, "group goes with user"),
-    ],
-)
-def test_what_cannot_work_is_named(folder: Path, values: dict[str, str], words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
-        Settings.load(folder, **values)
+def test_cron_entries_come_from_the_file(folder: Path) -> None:
+    """As they are: what a table means is not known here."""
+    (folder / "resque.toml").write_text('prefix = "shop"\n' + CRON)
+    settings = Settings.load(folder)
+    table = {"class": "Report", "queue": "reports", "cron": "0 6 * * *"}
+    assert (settings.cron.by_name, settings.cron.file) == ({"nightly": table}, str(folder / "resque.toml"))
+    assert hash(settings) == hash(Settings.load(folder))
 
 
-def test_scrubbing_without_fork_is_warned_of() -> None:
-    (warning,) = Settings(scrub_env=True).check()
-    assert "fork" in warning
-    assert Settings(scrub_env=True, fork=True).check() == []
+def test_cron_entries_in_pyproject(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text(CRON.replace("[cron.", "[tool.resque.cron."))
+    assert set(Settings.load(folder).cron.by_name) == {"nightly"}
+
+
+def test_a_file_without_cron_entries_is_known_all_the_same(folder: Path) -> None:
+    """The last one may have been taken out of it."""
+    (folder / "resque.toml").write_text("")
+    cron = Settings.load(folder).cron
+    assert (cron.by_name, cron.file) == ({}, str(folder / "resque.toml"))
+
+
+@pytest.mark.parametrize("text", ['cron = "0 6 * * *"', "cron = [1]", 'cron.nightly = "0 6 * * *"', "cron = {a = 1}"])
+def test_cron_is_a_table_of_tables(folder: Path, text: str) -> None:
+    (folder / "resque.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"resque\.toml: cron must hold a table for each entry"):
+        Settings.load(folder)
+
+
+def test_cron_is_in_the_file_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="argument: cron is written in the settings file only"):
+        Settings.load(folder, cron={"nightly": {}})
+    monkeypatch.setenv("RESQUE_CRON", "0 6 * * *")
+    with pytest.raises(ConfigError, match="environment: cron is written in the settings file only"):
+        Settings.load(folder)

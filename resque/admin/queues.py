@@ -1,17 +1,20 @@
-"""Queues: list them, look into one, purge it.
+"""Queues: list them, look into one, purge it, pause it.
 
 May be in here: what a person asks about queues. May not: how it is shown.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from resque import clock
 from resque.admin import jobs
 from resque.admin.console import Console, known
 from resque.admin.jobs import JobView
 from resque.errors import StoreError
-from resque.store import inflight, queues
+from resque.store import delayed, inflight, queues, reserve
 
 WINDOW = 500
 """The most payloads that are read at once."""
@@ -31,6 +34,11 @@ class QueueView:
     oversize: int | None
     """Foreign payloads that were moved aside, unread, for their size."""
     trouble: str = ""
+    delayed: int | None = None
+    """How many jobs wait for their time."""
+    paused_by: str | None = None
+    paused_at: float | None = None
+    """Seconds since 1970. Both None where it is not paused, or somebody else's tool has done that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,34 @@ def purge(console: Console, name: str) -> int:
     return console.run(queues.purge(console.claim(), name))
 
 
+def pause(console: Console, name: str, by: str) -> bool:
+    """Let no worker start anything from a queue; what runs goes on. `by`: who does that, for others to see.
+
+    False if it was paused already.
+    """
+    return console.run(queues.pause(console.claim(), name, by, round(clock.now(), 3)))
+
+
+def resume(console: Console, name: str) -> bool:
+    """Let workers go on with a queue. False if it was not paused."""
+    return console.run(queues.resume(console.claim(), name))
+
+
+def pause_all(console: Console) -> bool:
+    """Let no worker start anything, Ruby's included: `pause-all-workers` of Resque. False if it was so already."""
+    return console.run(queues.pause_all(console.claim()))
+
+
+def resume_all(console: Console) -> bool:
+    """The opposite of `pause_all`; queues that are paused by their names stay so. False if it was not so."""
+    return console.run(queues.resume_all(console.claim()))
+
+
+def all_paused(console: Console) -> bool:
+    """Whether Resque's own switch is on."""
+    return console.run(reserve.all_paused(console.keys))
+
+
 def in_flight(console: Console, all_names: Sequence[str]) -> list[int | None]:
     """How many jobs of each queue workers hold: the lists of those who have a lease on it."""
     leases = console.ask([inflight.leases(console.keys, name) for name in all_names])
@@ -92,13 +128,15 @@ def _views(console: Console, some: Sequence[str]) -> list[QueueView]:
     waiting = console.ask([queues.length(keys, name) for name in some])
     oversize = console.ask([queues.oversize(keys, name) for name in some])
     paused = console.ask([queues.is_paused(keys, name) for name in some])
+    notes = console.ask([queues.pause_note(keys, name) for name in some])
     first = console.ask([queues.window(keys, name, 0, 1) for name in some])
+    later = console.ask([delayed.count(keys, name) for name in some])
     held = in_flight(console, some)
     found = []
     for index, name in enumerate(some):
-        answers = (waiting[index], oversize[index], first[index])
+        answers = (waiting[index], oversize[index], first[index], later[index])
         trouble = next((str(answer) for answer in answers if isinstance(answer, StoreError)), "")
-        pause = known(paused[index])
+        pause, note = known(paused[index]), _read_note(known(notes[index]))
         found.append(
             QueueView(
                 name=name,
@@ -108,9 +146,25 @@ def _views(console: Console, some: Sequence[str]) -> list[QueueView]:
                 paused=None if pause is None else bool(pause),
                 oversize=known(oversize[index]),
                 trouble=trouble,
+                delayed=known(later[index]),
+                paused_by=note.by,
+                paused_at=note.at,
             )
         )
     return found
+
+
+class _Note(msgspec.Struct):
+    by: str | None = None
+    at: float | None = None
+
+
+def _read_note(raw: Any) -> _Note:
+    """Who paused a queue, and when. Other tools write there what they like."""
+    try:
+        return msgspec.json.decode(raw or b"{}", type=_Note)
+    except (ValueError, RecursionError, TypeError):
+        return _Note()
 
 
 def _age(first: list[bytes] | None) -> float | None:

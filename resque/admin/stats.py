@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from resque import clock
 from resque.admin import queues, workers
 from resque.admin.console import Console, known
-from resque.store import failures, stats
+from resque.store import delayed, failures, stats
 from resque.store import queues as waiting_room
+
+_TOTALS = ("processed", "failed", "retried", "expired", "cancelled", "discarded", "deduplicated", "purged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +32,22 @@ class Overview:
 
     processed: int
     failed: int
-    purged: int
+    retried: int
+    expired: int
+    cancelled: int
     discarded: int
+    deduplicated: int
+    """Enqueued, and not stored because another job stood for it (or replaced by one)."""
+    purged: int
     waiting: int
+    delayed: int
     in_flight: int
     failed_now: int
     """Records in the failed list."""
     queues: int
     paused: list[str]
+    all_paused: bool
+    """Resque's own switch is on."""
     workers: int
     working: int
     minute: list[ClassMinute] = field(default_factory=list)
@@ -48,21 +58,20 @@ def overview(console: Console) -> Overview:
     """The numbers of `resque info`. Raises StoreError."""
     keys = console.keys
     names = queues.names(console)
-    totals = console.ask([stats.total(keys, name) for name in ("processed", "failed", "purged", "discarded")])
+    totals = console.ask([stats.total(keys, name) for name in _TOTALS])
     lengths = console.ask([waiting_room.length(keys, name) for name in names])
+    later = console.ask([delayed.count(keys, name) for name in names])
     paused = console.ask([waiting_room.is_paused(keys, name) for name in names])
     crew = workers.every(console)
-    processed, failed, purged, discarded = (known(total) or 0 for total in totals)
     return Overview(
-        processed=processed,
-        failed=failed,
-        purged=purged,
-        discarded=discarded,
+        **{name: known(total) or 0 for name, total in zip(_TOTALS, totals, strict=True)},
         waiting=sum(known(length) or 0 for length in lengths),
+        delayed=sum(known(count) or 0 for count in later),
         in_flight=sum(held or 0 for held in queues.in_flight(console, names)),
         failed_now=console.run(failures.count(keys)),
         queues=len(names),
         paused=[name for name, is_paused in zip(names, paused, strict=True) if known(is_paused)],
+        all_paused=queues.all_paused(console),
         workers=len(crew),
         working=sum(worker.state == "working" for worker in crew),
         minute=last_minute(console, names),

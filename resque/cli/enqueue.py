@@ -1,6 +1,6 @@
 """`resque enqueue`: put one job into its queue.
 
-May be in here: arguments from words, by name or by a known job. May not: how a job gets in (app, client).
+May be in here: arguments and options from words, by name or by a known job. May not: how a job gets in (app, client).
 """
 
 import json
@@ -10,10 +10,14 @@ from typing import Any
 import click
 
 from resque.app import Resque
-from resque.cli import options, render
+from resque.cli import moments, options, render
 from resque.cli.exits import NOT_FOUND, USAGE, Failed, near
+from resque.client.handle import Handle
 from resque.config import Settings
+from resque.jobs.definition import Call, Definition
+from resque.jobs.options import Options
 from resque.jobs.registry import default as registry
+from resque.payload.strict import is_name
 from resque.worker.process import import_app
 
 
@@ -22,9 +26,12 @@ from resque.worker.process import import_app
 @click.argument("args", nargs=-1)
 @click.option("-q", "--queue", help="The queue; needed without -A, which knows the job's own.")
 @click.option("--kwarg", "pairs", multiple=True, metavar="NAME=VALUE", help="An argument by its name. May be repeated.")
+@moments.timed
+@click.option("--front", is_flag=True, help="As the next of its queue, not the last.")
+@click.option("--key", metavar="TEXT", help="Not again within a day after one of this job with the same key.")
 @options.as_json
 @options.shared
-def command(job: str, args: tuple[str, ...], queue: str | None, pairs: tuple[str, ...], as_json: bool) -> None:
+def command(job: str, args: tuple[str, ...], queue: str | None, pairs: tuple[str, ...], **how: Any) -> None:
     """Put one job into its queue; print its id.
 
     Each argument is JSON if it can be read as JSON, else text: 123, true, '{"a": 1}', hello. Put -- before arguments
@@ -32,13 +39,15 @@ def command(job: str, args: tuple[str, ...], queue: str | None, pairs: tuple[str
 
     \b
       resque enqueue ProcessOrderJob 123 --queue orders --kwarg express=true
+      resque enqueue -A shop.jobs RemindJob 123 --in 5m --key reminder-123
     """
     settings = options.settings()
+    using = _using(queue, **{name: how[name] for name in ("delay", "at", "front", "key")})
     _check_name(settings, job, queue)
     keywords = dict(_pair(text) for text in pairs)
     with closing(Resque(**options.arguments())) as app:
-        handle = app.enqueue(job, [value(text) for text in args], kwargs=keywords, queue=queue)
-    if as_json:
+        handle = _enqueue(app, job, [value(text) for text in args], keywords, using)
+    if how["as_json"]:
         render.document({"id": handle.id, "queue": handle.queue, "job": handle.job})
     else:
         click.echo(handle.id)
@@ -54,6 +63,40 @@ def value(text: str) -> Any:
         return json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return text
+
+
+def _using(queue: str | None, delay: str | None, at: str | None, front: bool, key: str | None) -> Options:
+    """The options of the call. Raises Failed."""
+    due = moments.due(delay, at)
+    if front and due is not None:
+        hint = "a job that is due goes to the back of its queue"
+        raise Failed("--front goes without --in and --at", hint=hint, code=USAGE)
+    using: Options = {}
+    if queue is not None:
+        using["queue"] = queue
+    if due is not None:
+        using["at"] = due
+    if front:
+        using["at_front"] = True
+    if key is not None:
+        using["key"] = key
+    return using
+
+
+def _enqueue(app: Resque, job: str, args: list[Any], kwargs: dict[str, Any], using: Options) -> Handle[Any]:
+    if not using.keys() - {"queue"}:
+        return app.enqueue(job, args, kwargs=kwargs, queue=using.get("queue"))
+    definition = registry.find(job)
+    if definition is None:
+        if not is_name(job):
+            hint = "a letter or _, then letters, digits and _.:"
+            raise Failed(f"{job!r} cannot name a job", hint=hint, code=USAGE)
+        definition = Definition(_elsewhere, name=job)
+    return app.client.enqueue(Call(definition, tuple(args), kwargs, definition.options.using(using)))
+
+
+def _elsewhere(*args: Any, **kwargs: Any) -> None:
+    """Stands for a job that another code base defines: it takes any arguments, and is not run here."""
 
 
 def _refuse(name: str) -> Any:

@@ -60,6 +60,8 @@ def explained(error: Exception) -> Failed:
     if isinstance(error, OurError):
         code, hint = _of_ours(error)
         return Failed(str(error), hint=hint, code=code)
+    if isinstance(error, UnicodeEncodeError):  # how Python hands on an argument that is none
+        return Failed(f"{ascii(error.object)[:80]} is not UTF-8", hint="nothing was changed", code=USAGE)
     text = f"unexpected {type(error).__name__}: {error}"
     return Failed(text, hint="that is a fault of ours: please report it with the traceback that -v shows")
 

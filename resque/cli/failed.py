@@ -11,7 +11,7 @@ import click
 from resque.admin import failures
 from resque.admin.console import Console
 from resque.admin.failures import Advance, FailureView, Fate, Tally
-from resque.cli import console, options, render
+from resque.cli import attempts, console, options, render
 from resque.cli.confirm import agreed, destructive, progress
 from resque.cli.exits import FAILURE, NOT_FOUND, USAGE, Failed
 from resque.cli.options import Noun
@@ -61,10 +61,10 @@ def ls(start: int, count: int, as_json: bool) -> None:
 @options.as_json
 @options.shared
 def show(id: str, as_json: bool) -> None:
-    """One failed job with its arguments, its error and the backtrace."""
+    """One failed job with its arguments, its error and the backtrace, and the errors of its earlier attempts."""
     with console.opened() as opened:
         (found,) = _find(opened, [id])
-        details = _details(found)
+        details = _details(found, as_json=as_json)
         if render.is_terminal() and not as_json:
             details["enqueued_at"] = render.when(found.job.enqueued_at)
         render.facts(details, as_json=as_json)
@@ -188,13 +188,15 @@ def _row(each: FailureView) -> dict[str, Any]:
     }
 
 
-def _details(each: FailureView) -> dict[str, Any]:
+def _details(each: FailureView, *, as_json: bool) -> dict[str, Any]:
     job = each.job
+    earlier = [bytes(raw) for raw in each.failure.attempts or ()]
     return _row(each) | {
         "args": job.args,
         "kwargs": job.kwargs,
         "enqueued_at": job.enqueued_at,
         "unreadable": job.unreadable or None,
         "payload": job.raw.decode("utf-8", "backslashreplace"),
+        "attempts": attempts.told(earlier, as_json=as_json),
         "backtrace": tuple(each.failure.backtrace),
     }

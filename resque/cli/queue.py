@@ -1,8 +1,10 @@
-"""`resque queue ls|show|purge`: look at queues, purge them.
+"""`resque queue ls|show|purge|pause|resume`: look at queues, purge them, pause them.
 
 May be in here: columns, words. May not: questions to Redis (admin/queues.py).
 """
 
+import getpass
+import socket
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +14,7 @@ from resque.admin import queues
 from resque.admin.queues import Waiting
 from resque.cli import console, options, render
 from resque.cli.confirm import agreed, destructive
+from resque.cli.exits import USAGE, Failed
 from resque.cli.options import Noun
 from resque.cli.render import Column
 from resque.logs import printable
@@ -38,11 +41,11 @@ _JOBS = [
 ]
 
 
-@click.group("queue", cls=Noun, invoke_without_command=True, short_help="Look at queues, purge them.")
+@click.group("queue", cls=Noun, invoke_without_command=True, short_help="Look at queues, purge or pause them.")
 @options.shared
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Look at queues, purge them."""
+    """Look at queues, purge or pause them."""
     options.show_help(context)
 
 
@@ -87,6 +90,60 @@ def purge(name: str, yes: bool, dry_run: bool, as_json: bool) -> None:
             render.document({"queue": name, "purged": purged})
         elif not dry_run:
             click.echo(f"dropped {purged:,} waiting jobs of the queue {printable(name)}")
+
+
+@command.command("pause")
+@click.argument("name", required=False)
+@click.option("--all", "everything", is_flag=True, help="All queues, for Ruby's workers, too: pause-all-workers.")
+@options.shared
+def pause(name: str | None, everything: bool) -> None:
+    """Let no worker start anything from a queue, or from any. What runs goes on; jobs can be enqueued."""
+    _check(name, everything)
+    with console.opened() as opened:
+        if name is None:
+            is_news = queues.pause_all(opened)
+            click.echo("all workers are paused" if is_news else "all workers were paused already")
+            return
+        if queues.find(opened, name) is None:
+            raise console.no_queue(opened, name)
+        said = "is paused" if queues.pause(opened, name, _who()) else "was paused already"
+        click.echo(f"the queue {printable(name)} {said}")
+
+
+@command.command("resume")
+@click.argument("name", required=False)
+@click.option("--all", "everything", is_flag=True, help="What pause --all has paused.")
+@options.shared
+def resume(name: str | None, everything: bool) -> None:
+    """Let workers go on with a queue, or with all; with --all, queues that were paused by name stay so."""
+    _check(name, everything)
+    with console.opened() as opened:
+        if name is None:
+            click.echo("workers go on" if queues.resume_all(opened) else "workers were not paused")
+            left = [each.name for each in queues.every(opened) if each.paused]
+            if left:
+                click.echo(f"resque: still paused by name: {printable(', '.join(left))}", err=True)
+            return
+        is_news = queues.resume(opened, name)
+        if not is_news and queues.find(opened, name) is None:
+            raise console.no_queue(opened, name)
+        click.echo(f"the queue {printable(name)} {'goes on' if is_news else 'was not paused'}")
+        if queues.all_paused(opened):
+            click.echo("resque: all workers are paused; 'resque queue resume --all' lets them go on", err=True)
+
+
+def _check(name: str | None, everything: bool) -> None:
+    if (name is not None) == everything:
+        raise Failed("say which: one queue, or --all", hint="'resque queue ls' lists the queues", code=USAGE)
+
+
+def _who() -> str:
+    """Who asks, as others may want to know."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in a container
+        user = "?"
+    return f"{user}@{socket.gethostname()}"
 
 
 def _row(each: Waiting) -> dict[str, Any]:

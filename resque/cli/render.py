@@ -174,6 +174,14 @@ def ago(at: float | None) -> str:
     return "-" if at is None else age(max(0.0, clock.now() - at))
 
 
+def until(at: float | None) -> str:
+    """How long until a moment, or how long ago it was."""
+    if at is None:
+        return "-"
+    left = at - clock.now()
+    return f"in {age(left)}" if left >= 0 else f"{age(-left)} ago"
+
+
 def _tells(value: Any, column: Column) -> bool:
     return value is not None and value != column.usual and not column.only_piped
 

@@ -11,6 +11,7 @@ from resque.cli.exits import USAGE, Failed
 from resque.cli.options import setting
 from resque.config import Settings
 from resque.dev.reload import Reloader
+from resque.jobs import schedules
 from resque.jobs.registry import default as registry
 from resque.worker.privileges import is_root
 from resque.worker.supervisor import Supervisor
@@ -46,6 +47,7 @@ def command(reload: bool) -> None:
             hint="say for example -A shop.jobs, or set RESQUE_APP",
             code=USAGE,
         )
+    schedules.from_tables(settings.cron)  # a wrong entry is told here, where somebody sees it
     if reload and settings.preload:
         raise Failed("--reload goes without --preload: code that is imported once never changes", code=USAGE)
     watcher = Reloader() if reload else None

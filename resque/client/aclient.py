@@ -10,6 +10,7 @@ from resque import clock
 from resque.client.delivery import Delivery
 from resque.client.handle import Handle, handles
 from resque.client.prepare import Prepared, prepare
+from resque.client.reach import Reach
 from resque.config import Settings
 from resque.errors import StoreError
 from resque.jobs.definition import Call
@@ -24,6 +25,7 @@ class AsyncClient:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._store = AsyncStore(settings)
+        self._reach = Reach(settings)
         self._keys: Keys | None = None
 
     async def enqueue(self, call: Call[Any]) -> Handle[Any]:
@@ -44,7 +46,7 @@ class AsyncClient:
         except StoreError as error:
             raise delivery.broke(error) from error
         delivery.raise_if_refused()
-        return handles(jobs)
+        return handles(jobs, delivery.taken, self._reach)
 
     async def keys(self) -> Keys:
         """The namespace's keys; asks the server once. Raises WireMismatch, StoreError."""
@@ -56,3 +58,4 @@ class AsyncClient:
     async def aclose(self) -> None:
         """Close the connections of the running event loop; the next call opens new ones."""
         await self._store.aclose()
+        await self._reach.aclose()

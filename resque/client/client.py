@@ -14,6 +14,7 @@ from resque import clock
 from resque.client.delivery import Delivery
 from resque.client.handle import Handle, handles
 from resque.client.prepare import Prepared, prepare
+from resque.client.reach import Reach
 from resque.config import Settings
 from resque.errors import StoreError
 from resque.jobs.definition import Call
@@ -28,6 +29,7 @@ class Client:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._store = SyncStore(settings)
+        self._reach = Reach(settings)
         self._keys: Keys | None = None
 
     def enqueue(self, call: Call[Any]) -> Handle[Any]:
@@ -48,7 +50,7 @@ class Client:
         except StoreError as error:
             raise delivery.broke(error) from error
         delivery.raise_if_refused()
-        return handles(jobs)
+        return handles(jobs, delivery.taken, self._reach)
 
     def keys(self) -> Keys:
         """The namespace's keys; asks the server once. Raises WireMismatch, StoreError."""
@@ -60,3 +62,4 @@ class Client:
     def close(self) -> None:
         """Close the connections; the next call opens new ones."""
         self._store.close()
+        self._reach.close()

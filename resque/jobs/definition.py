@@ -14,7 +14,9 @@ import msgspec
 
 from resque.errors import ConfigError
 from resque.jobs.arguments import Conversion, Signature
+from resque.jobs.hooks import Hooks
 from resque.jobs.options import JobOptions
+from resque.jobs.unique import Fingerprint
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -25,7 +27,8 @@ class Definition:
     """One job: a class with perform, or a function.
 
     name, aliases: its wire names; new payloads carry `name`, payloads with an alias are run too.
-    options: what applies unless a call says otherwise. alone, timeout: those of the options.
+    options: what applies unless a call says otherwise. alone, timeout, retry: those of the options.
+    fingerprint: of its calls, if it is unique. hooks: if it has any.
     owner: the class or the function. source: where that is, "module.qualname".
     is_async: whether perform is a coroutine function.
 
@@ -51,6 +54,7 @@ class Definition:
         self.options = options or JobOptions()
         self.alone = self.options.alone
         self.timeout = self.options.timeout
+        self.retry = self.options.retry
         self._is_class = isinstance(owner, type)
         self._names: Mapping[str, Any] = {}
         function, method = owner, False
@@ -61,6 +65,8 @@ class Definition:
         self.is_async = inspect.iscoroutinefunction(function)
         self._signature = Signature(self.name, function, method=method)
         self._fewest, self._most = self._signature.fewest, self._signature.most
+        self.fingerprint = None if self.options.unique is None else Fingerprint(self.options.unique, self._signature)
+        self.hooks = Hooks.of(owner, self.name, is_async=self.is_async)
         self._conversion: Conversion | None = None
 
     def check(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
@@ -81,6 +87,8 @@ class Definition:
                 self._signature.check(args, kwargs)
         elif kwargs or tuple(map(type, args)) not in plan.shapes:
             args, kwargs = plan.convert(args, kwargs)
+        if self.hooks is not None:
+            return (self.hooks.aperform if self.is_async else self.hooks.perform)(args, kwargs)
         perform = self.owner().perform if self._is_class else self.owner
         return perform(*args, **kwargs) if kwargs else perform(*args)
 

@@ -20,6 +20,8 @@ from resque.jobs.definition import Definition, is_performable
 from resque.jobs.door import Handle
 from resque.jobs.limits import Limits
 from resque.jobs.options import Declaration, FunctionDeclaration, JobOptions, Options
+from resque.jobs.retry import Retry
+from resque.jobs.unique import Unique
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -246,6 +248,10 @@ class Job:
         only this job is blamed.
     limits: what the process of the job may use, `Limits(memory="512M", cpu="60s")` (None); inherited. It takes effect
         with `resque worker --fork`, where a job has a process of its own.
+    retry: whether and when it runs again after it raised (`Retry(max=5)`); inherited.
+    unique: which of its calls count as the same, `Unique(args=["order_id"])` (None: all differ); inherited.
+    expires: it is not started any more so long after it was enqueued or due (None); inherited. Counted as expired.
+    deadline: no attempt is begun any more so long after that (None); inherited. Then it has failed.
     name: its wire name; None means the name of the class. Not inherited: a subclass is a job of its own.
     aliases: older wire names under which it is run too. Not inherited.
 
@@ -262,6 +268,10 @@ class Job:
     alone: ClassVar[bool] = False
     timeout: ClassVar[Duration | None] = None
     limits: ClassVar[Limits | None] = None
+    retry: ClassVar[Retry] = Retry()
+    unique: ClassVar[Unique | None] = None
+    expires: ClassVar[Duration | None] = None
+    deadline: ClassVar[Duration | None] = None
     _resque_bound: ClassVar[Bound[..., Any] | None] = None
 
     enqueue = _Enqueue()
@@ -310,7 +320,8 @@ def job(function: Any = None, /, **declaration: Unpack[FunctionDeclaration]) -> 
         send_mail.enqueue("ann@example.org")
         await send_mail("ann@example.org")            # a plain call, no Redis
 
-    queue, alone, timeout, limits, aliases: as for `Job`. name: its wire name; None means the name of the function.
+    queue, alone, timeout, limits, retry, unique, expires, deadline, aliases: as for `Job`. name: its wire name; None
+    means the name of the function.
     Raises ConfigError for a function that could never run as a job, BadQueueName, or DuplicateJob.
     """
     _refuse_unknown(declaration)
@@ -329,7 +340,16 @@ def job(function: Any = None, /, **declaration: Unpack[FunctionDeclaration]) -> 
 
 def _declaration(owner: type["Job"]) -> Declaration:
     """What the class says about itself, or inherits."""
-    return {"queue": owner.queue, "alone": owner.alone, "timeout": owner.timeout, "limits": owner.limits}
+    return {
+        "queue": owner.queue,
+        "alone": owner.alone,
+        "timeout": owner.timeout,
+        "limits": owner.limits,
+        "retry": owner.retry,
+        "unique": owner.unique,
+        "expires": owner.expires,
+        "deadline": owner.deadline,
+    }
 
 
 def _refuse_unknown(declaration: Mapping[str, Any]) -> None:

@@ -111,7 +111,7 @@ def name_of(error: BaseException) -> str:
     if isinstance(error, ToldError):
         return error.kind
     kind = type(error)
-    bare = kind.__module__ in ("builtins", "resque.errors")
+    bare = kind.__module__ in ("builtins", "resque.errors", "resque.jobs.retry")
     return kind.__qualname__ if bare else f"{kind.__module__}.{kind.__qualname__}"
 
 

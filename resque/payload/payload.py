@@ -34,12 +34,24 @@ _TRAILER = re.compile(
 _TRIES_ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
 
 
+Moment = Annotated[float, msgspec.Meta(ge=0, le=253_402_300_799)]
+"""Seconds since 1970; a datetime can hold it."""
+
+
 class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the enqueuer stamped on a job; fixed from then on. The bounds hold for reading, not for building."""
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     queue: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
-    enqueued_at: Annotated[float, msgspec.Meta(ge=0, le=253_402_300_799)]  # seconds since 1970; a datetime can hold it
+    enqueued_at: Moment
+    due_at: Moment | None = None
+    """When a delayed job was to run."""
+    expires_at: Moment | None = None
+    """Not started later."""
+    deadline_at: Moment | None = None
+    """No attempt is begun later."""
+    lock: Annotated[str, msgspec.Meta(pattern=r"^(?:start|done|ttl):[0-9a-f]{32}\Z")] | None = None
+    """The digest of its lock, and when that is freed."""
 
 
 class Tries(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -12,6 +12,8 @@ from resque.config import Settings
 from resque.errors import StoreError
 from resque.loop import Timetable, backoff
 from resque.scheduler.audit import Audit
+from resque.scheduler.delayed import Promotion
+from resque.scheduler.periodic import Periodic
 from resque.scheduler.pruning import Pruning
 from resque.scheduler.recovery import Mark, Recovery, Report
 from resque.store import namespace
@@ -30,6 +32,8 @@ class Scheduler:
         self._mark = mark
         self._store = SyncStore(settings)
         self._early: list[Report] = []
+        self._schedules: dict[str, str] | None = None
+        """What the workers' code declares and the duty has not been told yet."""
         self._stopping = False
 
     def run(self) -> None:
@@ -47,14 +51,21 @@ class Scheduler:
         member = self._identity.member
         recovery = Recovery(self._store, keys, self._identity, self._settings, self._mark)
         recovery.reports += self._early
+        periodic = Periodic(self._store, keys, self._settings)
         timetable = Timetable(
             [
                 recovery,
+                Promotion(self._store, keys),
+                periodic,
                 Audit(self._store, keys, member, self._settings),
                 Pruning(self._store, keys, member, self._settings),
             ]
         )
         while not self._stopping or recovery.reports:
+            if self._schedules is not None:
+                periodic.declare(self._schedules)
+                timetable.hasten(periodic)
+                self._schedules = None
             pause = timetable.run_due()
             while recovery.recovered:
                 self._channel.send({"recovered": recovery.recovered.pop(0)})
@@ -88,6 +99,8 @@ class Scheduler:
         for message in self._channel.receive() if ready else []:
             if message.get("stop"):
                 self._stopping = True
+            elif "schedules" in message:
+                self._schedules = message["schedules"]
             elif "died" in message:
                 found.append(
                     Report(

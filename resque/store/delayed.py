@@ -72,6 +72,12 @@ def next_due(keys: Keys, queue: str) -> Operation[float | None]:
     return Operation("ZRANGE", (keys.delayed(queue),), (0, 0, "WITHSCORES"), parse)
 
 
+def some(keys: Keys, queues: Sequence[str]) -> Operation[bool]:
+    """Whether any of these queues has delayed jobs: one command, however many queues there are."""
+    assert queues, "nothing to ask about is no trip"
+    return Operation("EXISTS", tuple(keys.delayed(queue) for queue in queues), (), lambda reply: int(reply) > 0)
+
+
 def count(keys: Keys, queue: str) -> Operation[int]:
     """How many jobs are delayed."""
     return Operation("ZCARD", (keys.delayed(queue),), (), number)

@@ -6,7 +6,7 @@ Lease ends are milliseconds of the server's clock: hosts may disagree about the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from resque.store.keys import Keys
 from resque.store.operation import Operation, number, scores, text
@@ -90,9 +90,10 @@ def audit(keys: Keys, queue: str, worker: str, lease: float) -> Operation[tuple[
     )
 
 
-def scan(keys: Keys, cursor: int) -> Operation[tuple[int, list[str]]]:
-    """One step over the keyspace for lists of jobs: next cursor (0 = the round is done), keys."""
-    args = (cursor, "MATCH", keys.audit_pattern(), "COUNT", 500, "TYPE", "list")
+def scan(keys: Keys, kind: Literal["list", "zset"], cursor: int) -> Operation[tuple[int, list[str]]]:
+    """One step over the keyspace for keys that hold jobs: next cursor (0 = the round is done), keys. Lists hold those
+    that wait or are in flight, zsets those that are delayed."""
+    args = (cursor, "MATCH", keys.audit_pattern(), "COUNT", 500, "TYPE", kind)
     return Operation("SCAN", (), args, lambda reply: (int(reply[0]), [text(key) for key in reply[1]]))
 
 

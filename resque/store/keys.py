@@ -114,12 +114,17 @@ class Keys:
         return f"{self.prefix}:inflight:{q}:{w}"
 
     def audit_pattern(self) -> str:
-        """What SCAN is asked for by the audit: lists of waiting jobs and of jobs in flight."""
-        return f"{self.prefix}:[iq]*:*"
+        """What SCAN is asked for by the audit: jobs that wait, are delayed or in flight."""
+        return f"{self.prefix}:[diq]*:*"
 
     def parse_queue(self, key: str) -> str | None:
         """The queue of a list of waiting jobs, or None."""
         start = f"{self.prefix}:queue:"
+        return key[len(start) :] or None if key.startswith(start) else None
+
+    def parse_delayed(self, key: str) -> str | None:
+        """The queue of a zset of delayed jobs, or None."""
+        start = f"{self.prefix}:delayed:"
         return key[len(start) :] or None if key.startswith(start) else None
 
     def parse_inflight(self, key: str) -> tuple[str, str] | None:

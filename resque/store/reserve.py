@@ -51,16 +51,18 @@ def reserve(keys: Keys, queues: Sequence[str], worker: str, want: int, lease: fl
 
 
 def wait(keys: Keys, queue: str, worker: str, lease_end_ms: int, timeout: float) -> list[Operation[Any]]:
-    """Lease, block on one queue for up to `timeout` seconds, then ask whether it is (or may be) paused.
+    """Lease, block on one queue for up to `timeout` seconds, then ask whether it is (or may be) paused, and whether
+    jobs of it have been cancelled.
 
-    BLMOVE is BRPOP that leaves a receipt: a crash between the pop and the reply loses nothing. The last answer is not 0
-    when the queue was paused while we waited, or when Resque's own switch exists.
+    BLMOVE is BRPOP that leaves a receipt: a crash between the pop and the reply loses nothing. The third answer is not
+    0 when the queue was paused while we waited, or when Resque's own switch exists.
     """
     ends = keys.direction
     return [
         Operation("ZADD", (keys.leases(queue),), (lease_end_ms, worker), nothing),
         Operation("BLMOVE", (keys.queue(queue), keys.inflight(queue, worker)), (ends.front, ends.back, timeout)),
         Operation("EXISTS", (keys.paused(queue), keys.pause_all()), (), number),
+        Operation("EXISTS", (keys.cancelled(queue),), (), number),
     ]
 
 

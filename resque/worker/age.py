@@ -27,18 +27,18 @@ class Age:
         self._most_jobs = max(1, round(settings.max_jobs * share)) if settings.max_jobs else None
         self._most_memory = round(settings.max_rss * share) if settings.max_rss else None
         self._process = psutil.Process()
-        self._looked = 0.0
+        self._looked = clock.monotonic()
 
     def left(self, in_hand: int) -> int:
         """How many jobs more may be reserved, with so many in hand."""
         return 2**31 if self._most_jobs is None else max(0, self._most_jobs - self.jobs - in_hand)
 
-    def outlived(self) -> str:
-        """Why this process should leave; "" = not yet."""
-        if self._most_jobs is not None and self.jobs >= self._most_jobs:
-            return f"{self.jobs} jobs"
+    def outlived(self, begun: int = 0) -> str:
+        """Why this process should leave; "" = not yet. `begun`: jobs that run, or have ended and are not counted."""
+        if self._most_jobs is not None and self.jobs + begun >= self._most_jobs:
+            return f"{self.jobs + begun} jobs"
         now = clock.monotonic()
-        if self._most_memory is None or now - self._looked < _LOOK:
+        if self._most_memory is None or now - self._looked < _LOOK or not self.jobs:
             return ""
         self._looked = now
         memory = self._process.memory_info().rss

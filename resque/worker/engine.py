@@ -22,6 +22,7 @@ from resque import events
 from resque.channel import Channel, ChannelClosed
 from resque.config import Settings
 from resque.errors import JobKilled, ResqueError
+from resque.jobs.outcome import Condemned, Stale
 from resque.jobs.registry import Registry
 from resque.payload.payload import mark_of
 from resque.store.identity import Identity
@@ -118,21 +119,33 @@ class Engine:
                 self._worker.recycle(str(message["leave"]))
             if "kill-job" in message:
                 self._kill_jobs(str(message["kill-job"]))
+            if "cancel-job" in message:
+                self._cancel_job(str(message["cancel-job"]))
             if "stacks" in message:
                 faulthandler.dump_traceback(sys.stderr, all_threads=True)
 
     def _kill_jobs(self, which: str) -> None:
         """End these jobs ("*": all that run). What can only be ended with this process is the supervisor's to end."""
-        running = [entry for entry in self._hand.current if entry is not None]
-        wanted = [entry for entry in running if which in ("*", entry.id)]
-        left = self._executor.end(wanted, JobKilled("an operator ended it"))
+        wanted = [entry for entry in self._running() if which in ("*", entry.id)]
+        left = self._executor.end(wanted, Condemned(JobKilled("an operator ended it")))
         self._condemn(left)
         asked = [entry for entry in wanted if entry not in left]
         if asked:
             self._loop.call_later(_HEED_WITHIN, self._condemn_deaf, asked)
 
+    def _cancel_job(self, which: str) -> None:
+        """Somebody does not want this job any more. It is asked; no process is ended for it."""
+        wanted = [entry for entry in self._running() if entry.id == which]
+        for entry in wanted:
+            entry.is_cancelled = True
+        self._executor.end(wanted, Stale("cancelled"))
+        self._hand.end_unstarted(which, Stale("cancelled"))
+
+    def _running(self) -> list[Entry]:
+        return [entry for entry in self._hand.current if entry is not None]
+
     def _condemn_deaf(self, asked: Sequence[Entry]) -> None:
-        running = [entry for entry in self._hand.current if entry is not None]
+        running = self._running()
         self._condemn([entry for entry in asked if entry in running])
 
     def _condemn(self, entries: Sequence[Entry]) -> None:
@@ -208,6 +221,9 @@ class ForkEngine(Engine):
 
     def _on_child(self) -> None:
         self._forks.reap()
+
+    def _condemn_deaf(self, asked: Sequence[Entry]) -> None:
+        """Each job has a process of its own, and Forks has killed that by now: no reason to end this one."""
 
 
 class _Loop(asyncio.SelectorEventLoop):

@@ -24,8 +24,8 @@ from uuid_utils import uuid7
 
 from resque import clock
 from resque.jobs.context import JobContext
-from resque.jobs.outcome import Ended, Interrupted
-from resque.payload.codec import id_of
+from resque.jobs.outcome import Ended, Interrupted, Outcome
+from resque.payload.codec import id_of, read_own
 from resque.payload.payload import Payload
 
 
@@ -43,7 +43,13 @@ class Entry(msgspec.Struct, eq=False):
     job: str = ""
     """Its registered name, once it has been found."""
     alone: bool = False
+    is_clear: bool = False
+    """Whether nothing must be done in Redis before it starts (the lock of a job that is unique until then)."""
+    is_cancelled: bool = False
+    """Whether somebody wants it to end although it runs already."""
     ended: Ended | None = None
+    outcome: Outcome | None = None
+    """What becomes of it, where the runner has decided that: it knows the class of the error."""
 
     _id: str | None = None
 
@@ -67,8 +73,12 @@ class Entry(msgspec.Struct, eq=False):
             crashes=payload.crashes,
             enqueued_at=payload.meta.enqueued_at if payload.meta is not None else None,
             worker=self.hand.worker,
-            stop=self.hand.should_stop,
+            stop=self.should_stop,
         )
+
+    def should_stop(self) -> bool:
+        """Whether this job had better end: its worker wants to, or it was cancelled."""
+        return self.is_cancelled or self.hand.should_stop()
 
 
 class Gate(Protocol):
@@ -103,6 +113,8 @@ class Hand:
         self.unsettled: list[Entry] = []
         self.alone: deque[Entry] = deque()
         """Jobs that must run alone, waiting for the hand to be empty but for them."""
+        self.unclear: list[Entry] = []
+        """Jobs that must be cleared before they start."""
         self._book: dict[str, set[Entry]] = {}
         self._total = 0
         self._alone: set[Entry] = set()
@@ -118,7 +130,8 @@ class Hand:
     @property
     def running(self) -> int:
         """How many jobs run (or are about to)."""
-        return len(self) - len(self.unstarted) - len(self.ended) - len(self.unsettled) - len(self.alone)
+        waiting = len(self.unstarted) + len(self.alone) + len(self.unclear)
+        return len(self) - waiting - len(self.ended) - len(self.unsettled)
 
     def is_slow(self, since: float) -> bool:
         """Whether a job runs in every cell that began before `since` (boot time)."""
@@ -157,8 +170,8 @@ class Hand:
             clock.sleep(0)  # let go of the interpreter: a runner that wakes up would wait for it for half a millisecond
 
     def park(self, entry: Entry) -> None:
-        """A runner found that this job must run alone: the loop gets it back through `ended`, with nothing ended."""
-        entry.alone = True
+        """A runner found that this job must run alone, or must be cleared first: the loop gets it back through `ended`,
+        with nothing ended."""
         self.ended.append(entry)
         self.wake()
 
@@ -167,17 +180,28 @@ class Hand:
         while self.ended:
             entry = self.ended.popleft()
             if entry.ended is None:
-                self._stand_aside(entry)
+                if entry.alone:
+                    self._stand_aside(entry)
+                else:
+                    self.unclear.append(entry)
             else:
                 self.unsettled.append(entry)
         return self.unsettled
 
-    def add_ended(self, queue: str, raw: bytes, ended: Ended) -> None:
+    def add_ended(self, queue: str, raw: bytes, ended: Ended, payload: Payload | None = None) -> None:
         """A job is in our in-flight list that is not to be run: only settled."""
-        entry = Entry(raw, queue, self, clock.boottime(), ended=ended)
+        entry = Entry(raw, queue, self, clock.boottime(), payload=payload, ended=ended)
         self._book.setdefault(queue, set()).add(entry)
         self._total += 1
         self.unsettled.append(entry)
+
+    def end_unstarted(self, id: str, ended: Ended) -> None:
+        """A job that is in hand and has not started will not start any more: it has ended so."""
+        for entry in self.all():
+            if entry.ended is None and entry.id == id and self._take_out(entry):
+                entry.payload, entry.ended = read_own(entry.raw), ended
+                self.unsettled.append(entry)
+                self.wake()
 
     @property
     def holds_alone(self) -> bool:
@@ -187,6 +211,15 @@ class Hand:
     def next_alone(self) -> Entry | None:
         """The first job that must run alone, when nothing else is in hand."""
         return self.alone[0] if self.alone and len(self) == len(self.alone) else None
+
+    def cleared(self, entries: Iterable[Entry]) -> None:
+        """These may start now; they were the first of their queue."""
+        for entry in entries:
+            entry.is_clear = True
+            entry.started_at = 0.0
+            self.unclear.remove(entry)
+            self.unstarted.appendleft(entry)
+        self.offer()
 
     def start_alone(self) -> None:
         """Give the first job that must run alone to a runner."""
@@ -273,12 +306,18 @@ class Hand:
 
     def _drop_unstarted(self, entry: Entry) -> bool:
         """Somebody else has it: do not start it. False when it runs already."""
-        for waiting in (self.unstarted, self.alone):
+        if not self._take_out(entry):
+            return False
+        self.settled(entry.queue, [entry])
+        return True
+
+    def _take_out(self, entry: Entry) -> bool:
+        """Out of the runners' reach. False when it runs already."""
+        for waiting in (self.unstarted, self.alone, self.unclear):
             try:
                 waiting.remove(entry)
             except ValueError:
                 continue
-            self.settled(entry.queue, [entry])
             return True
         return False
 

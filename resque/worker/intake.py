@@ -32,11 +32,13 @@ _GRACE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Catch:
-    """A job that a wait has brought. `paused`: its queue is, the job must go back."""
+    """A job that a wait has brought. `paused`: its queue is, the job must go back. `cancelled`: somebody has cancelled
+    jobs of this queue."""
 
     queue: str
     payload: bytes
     paused: bool
+    cancelled: bool
 
 
 class _Wait:
@@ -167,7 +169,7 @@ class Intake:
             namespace.time(),  # its clock may have jumped meanwhile
         ]
         await line.send(asked)
-        leased, raw, paused, time = [await line.receive(op) for op in asked]
+        leased, raw, paused, cancelled, time = [await line.receive(op) for op in asked]
         if isinstance(time, float):
             self._clock_offset = time - clock.monotonic()
         trouble = raw if isinstance(raw, StoreError) else leased
@@ -176,9 +178,13 @@ class Intake:
         elif isinstance(trouble, StoreError):
             self.error = trouble
         if isinstance(raw, bytes):
-            self.caught.append(Catch(queue, raw, bool(paused) and not isinstance(paused, StoreError)))
+            self.caught.append(Catch(queue, raw, _is_so(paused), _is_so(cancelled)))
         return raw is None and trouble is None and self.error is None and not paused
 
     def _done(self, queue: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(queue, None)
         self._news()
+
+
+def _is_so(answer: object) -> bool:
+    return bool(answer) and not isinstance(answer, StoreError)

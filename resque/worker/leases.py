@@ -9,7 +9,7 @@ worker that cannot beat by itself is prolonged in the same trip.
 
 from collections.abc import Callable, Sequence
 
-from resque import events
+from resque import clock, events
 from resque.config import Settings
 from resque.errors import StoreError
 from resque.store import inflight, namespace, workers
@@ -37,30 +37,35 @@ class Leases:
         self._living = living
         self._lost = lost
         self._has_told = False
+        self._renewed = clock.monotonic()
+        """When the last renewal that succeeded began."""
         self._store = SyncStore(settings)
         self._keys: Keys | None = None
         self._failing_since: float | None = None
 
     def tick(self, now: float) -> float:
         """Renew once. Returns when to renew next: a quarter of the lease, sooner while that fails."""
+        began = clock.monotonic()
         try:
             self._renew()
         except StoreError as error:
             self._failing_since = now if self._failing_since is None else self._failing_since
             events.emit("lease.renewal_failed", error=error, since=now - self._failing_since)
-            self._tell(now - self._failing_since)
+            self._tell()
             return self._settings.lease / 20
-        self._failing_since, self._has_told = None, False
+        self._failing_since, self._has_told, self._renewed = None, False, began
         return self._settings.lease / 4
 
     def close(self) -> None:
         """Close the connection."""
         self._store.close()
 
-    def _tell(self, since: float) -> None:
-        lease = self._settings.lease
-        # The last success may be a quarter of the lease older than the first failure.
-        if self._settings.on_lease_lost == "kill" and not self._has_told and since >= lease / 2:
+    def _tell(self) -> None:
+        """In time: the next attempt may take as long as Redis may be silent."""
+        settings, lease = self._settings, self._settings.lease
+        latest = lease - lease / 20 - settings.connect_timeout - settings.socket_timeout
+        age = clock.monotonic() - self._renewed
+        if settings.on_lease_lost == "kill" and not self._has_told and age >= min(lease * 0.75, latest):
             self._has_told = True
             self._lost()
 

@@ -75,9 +75,9 @@ class Nursery:
         self._version = version
 
     @property
-    def has_place(self) -> bool:
-        """Whether one more may live."""
-        return bool(self._free)
+    def places(self) -> int:
+        """How many more may live."""
+        return len(self._free)
 
     def fork(self, kind: Kind, label: str, life: Callable[[Seat], int], siblings: Iterable[Child]) -> Child:
         """A new child, which lives `life` and ends with the code that this returns. `label`: the end of its id."""

@@ -35,6 +35,8 @@ _FRESH = 10.0
 """Seconds in which a death can still belong to a kill that was counted: a large process takes a while to end."""
 _CHILDREN = 65536
 _LIBC = ctypes.CDLL(None)
+if sys.platform == "linux":  # once, here: a process that has just been forked pays for each thing that it does first
+    _LIBC.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
 _OPEN_FILES = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
 _NAMES = {number.value: number.name for number in signal.Signals}
 _ESCAPED = re.compile(r"\\([0-7]{3})")
@@ -241,7 +243,7 @@ def _can_be_root_again(uid: int) -> bool:
 def _prctl(option: int, value: int) -> bool:
     """For this thread. All arguments as unsigned long: the kernel refuses rubbish in their upper halves."""
     if sys.platform == "linux":
-        return bool(_LIBC.prctl(option, *(ctypes.c_ulong(each) for each in (value, 0, 0, 0))) == 0)
+        return bool(_LIBC.prctl(option, value, 0, 0, 0) == 0)
     else:  # noqa: RET505 — mypy calls what follows the block unreachable
         return False
 

@@ -9,15 +9,18 @@ A child has a process group of its own, so that Ctrl-C reaches the supervisor al
 import gc
 import importlib
 import os
+import select
 import signal
 import sys
 from collections.abc import Sequence
 
 import setproctitle
 
+from resque.channel import Channel, ChannelClosed
 from resque.config import Settings
 from resque.errors import AppNotFound, ConfigError
 from resque.jobs.registry import Registry
+from resque.jobs.schedules import write
 from resque.payload.payload import mark_of
 from resque.scheduler.scheduler import Scheduler
 from resque.store.identity import identity
@@ -38,7 +41,7 @@ def import_app(modules: Sequence[str]) -> None:
     for name in modules:
         try:
             importlib.import_module(name)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise AppNotFound(
                 f"the module {name!r} cannot be imported: {type(error).__name__}: {error}. "
                 "Give -A the dotted name of a module, seen from the current folder"
@@ -62,10 +65,11 @@ def run_worker(settings: Settings, registry: Registry, seat: Seat) -> int:
     try:
         _settle_in(settings, seat, f"resque-{seat.version}: worker {settings.queues}")
         import_app(settings.app)
+        _declare(registry, seat.channel)
     except AppNotFound as error:
         say(error)
         return EXIT_APP
-    except ConfigError as error:
+    except (ConfigError, ChannelClosed) as error:
         say(error)
         return EXIT_ERROR
     for definition in registry.definitions():
@@ -78,6 +82,14 @@ def run_worker(settings: Settings, registry: Registry, seat: Seat) -> int:
     keep_env = settings.keep_env if settings.scrub_env else None
     house = House(kept, keep_env, f"resque-{seat.version}: job", settings.grace)
     return ForkEngine(settings, registry, seat, who, signals, house).run()
+
+
+def _declare(registry: Registry, channel: Channel) -> None:
+    """Tell the supervisor which cron entries the code asks for, also that there are none. Raises ChannelClosed."""
+    is_told = channel.send({"schedules": {entry.name: write(entry).decode() for entry in registry.schedules}})
+    while not is_told:  # there may be more of them than a socket takes at once
+        select.select([], [channel], [], 1.0)
+        is_told = channel.flush()
 
 
 def run_scheduler(settings: Settings, seat: Seat) -> int:

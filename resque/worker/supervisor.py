@@ -67,6 +67,7 @@ class Supervisor:
         self._scheduler: Child | None = None
         self._watcher: Child | None = None
         self._deaths = Deaths()
+        self._schedules: dict[str, Any] | None = None
         self._due: dict[Kind, float] = {"worker": 0.0, "scheduler": 0.0}
         self._died_young: dict[Kind, int] = {"worker": 0, "scheduler": 0}
         self._leases = Leases(settings, self._living, self._kill_holders)
@@ -74,6 +75,7 @@ class Supervisor:
         self._commands = Commands(settings)
         self._notifier = Notifier()
         self._told_ready = False
+        self._reloaded = 0.0
         self._beat_due = 0.0
         self._wish: str | None = None
         self._deadline = _NEVER
@@ -127,18 +129,23 @@ class Supervisor:
         now, reports = clock.monotonic(), self._deaths.reports
         if self._scheduler is None and self._due["scheduler"] <= now and (self._wish is None or reports):
             self._scheduler = self._fork("scheduler", "scheduler", self._schedule)
-            for report in reports:
-                self._scheduler.tell(report)
+            for message in [*reports, *([self._schedules] if self._schedules is not None else [])]:
+                self._scheduler.tell(message)
         if not self._wanted and not self._workers:
             self._wish = self._wish or "drain"  # all have left, as they were told to: nothing is left to supervise
         if self._wish is not None:
             return
         if self._watch is not None and self._watcher is None:
             self._watcher = self._fork("watcher", "watcher", self._watch_files)
-        while len(self._active()) < self._wanted and self._due["worker"] <= now and self._nursery.has_place:
+        while len(self._active()) < self._wanted and self._due["worker"] <= now and self._has_place():
             if self._settings.burst and reports:
                 return  # it would find its queues empty, and leave before these jobs are back
             self._workers.append(self._fork("worker", self._label, self._work))
+
+    def _has_place(self) -> bool:
+        """For a worker: not for the last ones, as long as a helper is missing that may need it."""
+        missing = (self._scheduler is None) + (self._watch is not None and self._watcher is None)
+        return self._nursery.places > missing
 
     def _work(self, seat: Seat) -> int:
         return run_worker(self._settings, self._registry, seat)
@@ -207,8 +214,9 @@ class Supervisor:
             case "kill":
                 child.is_killed = True
                 child.kill()
-            case order if order.startswith("kill-job "):
-                child.tell({"kill-job": order.removeprefix("kill-job ")})
+            case order if order.startswith(("kill-job ", "cancel-job ")):
+                what, _, id = order.partition(" ")
+                child.tell({what: id})
 
     def _retire(self, child: Child) -> None:
         """It leaves for good: nobody takes its place."""
@@ -261,6 +269,10 @@ class Supervisor:
             self._condemn(child, message["condemned"])
         if "recovered" in message:
             self._deaths.recovered(message["recovered"])
+        if "schedules" in message and message != self._schedules:
+            self._schedules = message
+            if self._scheduler is not None:
+                self._scheduler.tell(message)
         if "changed" in message:
             self._reload(message["changed"])
 
@@ -268,6 +280,7 @@ class Supervisor:
         """New code: fresh processes, while the old ones let their jobs end. One that could not start is tried again."""
         events.emit("supervisor.reloading", changed=changed[:5])
         self._due["worker"] = 0.0
+        self._reloaded = clock.monotonic()
         for child in self._active():
             child.tell({"leave": "new code"})
 
@@ -324,7 +337,8 @@ class Supervisor:
             self._scheduler.tell(report)
         if not is_well:
             self._reschedule(child)
-        if code in (EXIT_APP, EXIT_ERROR) and not child.is_ready and child.kind == "worker":
+        is_new = child.born >= self._reloaded  # else it says nothing about the code as it is now
+        if code in (EXIT_APP, EXIT_ERROR) and not child.is_ready and child.kind == "worker" and is_new:
             self._cannot_start(code)
 
     def _reschedule(self, child: Child) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 from resque import clock, events
 from resque.config import Settings
 from resque.errors import Refused, StoreError
-from resque.jobs.outcome import Died, Interrupted, Raised, is_suspect
+from resque.jobs.outcome import Died, Dropped, Interrupted, Later, Raised, Stale, is_suspect
 from resque.payload import codec
-from resque.store import inflight, queues, reserve
+from resque.store import cancelling, inflight, queues, reserve, unique
 from resque.store.aio import AsyncLine
 from resque.store.identity import Identity
 from resque.store.keys import Keys
@@ -67,7 +67,13 @@ class Turn:
 
     def outlived(self) -> str:
         """Why this process should leave and be replaced; "" = not yet."""
-        return self._age.outlived()
+        hand = self._hand
+        return self._age.outlived(len(hand) - len(hand.unstarted) - len(hand.alone))
+
+    @property
+    def has_room(self) -> bool:
+        """Whether this process may take one more job in its life."""
+        return self._age.left(len(self._hand)) > 0
 
     def is_resting(self, queue: str) -> bool:
         """Whether this queue is paused or in trouble, so that nobody should wait on it."""
@@ -96,7 +102,7 @@ class Turn:
             if isinstance(answer, StoreError):
                 trouble = answer
             else:
-                took += self._taken(answer, lengths)
+                took += await self._taken(answer, lengths)
         if trouble is not None:
             raise trouble
         self._compare(lengths)
@@ -131,7 +137,8 @@ class Turn:
                     events.emit("worker.rereading", queue=queue, why=why, found=len(new), lost=lost)
                 if lost:
                     events.emit("job.lease_lost", queue=queue, count=lost)
-                self.add(queue, new)
+                if new:
+                    await self.admit(queue, new)
         self.doubts = False
         self._mismatches.clear()
 
@@ -143,6 +150,29 @@ class Turn:
         parts = list(self._settlement.parts([*self._hand.collect(), *shadows], clock.now()))
         sure(await self.line.trip([part.operation for part in parts]))
         events.emit("job.released", queue="", count=len(left), why=why.why)
+
+    async def admit(self, queue: str, payloads: Sequence[bytes]) -> None:
+        """The same for a queue in which somebody has cancelled jobs: those of this id are dropped, not run."""
+        ids = {raw: codec.id_of(raw) for raw in payloads}
+        asked = [id for id in ids.values() if id is not None]
+        marks: list[bool] = []
+        if asked:
+            (marks,) = sure(await self.line.trip([cancelling.marked(self._keys, queue, asked, clock.now())]))
+        cancelled = {id for id, mark in zip(asked, marks, strict=True) if mark}
+        for raw in payloads:
+            if ids[raw] in cancelled:
+                self._hand.add_ended(queue, raw, Stale("cancelled"), codec.read_own(raw))
+        self.add(queue, [raw for raw in payloads if ids[raw] not in cancelled])
+
+    async def clear(self) -> None:
+        """Free the locks of jobs that are unique until they start; then they may."""
+        entries = list(self._hand.unclear)
+        asked: list[Operation[Any]] = []
+        for entry in entries:
+            lock = entry.payload.meta.lock if entry.payload is not None and entry.payload.meta is not None else None
+            asked.append(unique.unlock(self._keys, entry.queue, (lock or "").partition(":")[2], entry.id))
+        sure(await self.line.trip(asked))
+        self._hand.cleared(entries)
 
     def add(self, queue: str, payloads: Sequence[bytes]) -> None:
         """Jobs are in our in-flight list: take them in hand."""
@@ -188,13 +218,12 @@ class Turn:
             return
         self._age.jobs += len(part.entries)
         self._batch.learn(len(part.entries), sum(entry.seconds for entry in part.entries))
-        name = "job.finished" if part.kind == "done" else "job.failed"
+        name = _EVENTS[part.kind]
         if events.wanted(name):
             for entry in part.entries:
-                told: dict[str, Any] = {"error": entry.ended.error} if isinstance(entry.ended, Raised) else {}
-                events.emit(name, id=entry.id, queue=entry.queue, job=entry.job, seconds=entry.seconds, **told)
+                events.emit(name, id=entry.id, queue=entry.queue, job=entry.job, **_told(entry))
 
-    def _taken(self, answer: Sequence[Taken], lengths: dict[str, int]) -> int:
+    async def _taken(self, answer: Sequence[Taken], lengths: dict[str, int]) -> int:
         took = 0
         for part in answer:
             if part.paused:
@@ -204,8 +233,11 @@ class Turn:
                 self._resting[part.queue] = clock.monotonic() + _REST
                 events.emit("queue.trouble", queue=part.queue, error=part.error)
             if part.payloads:
-                self.add(part.queue, part.payloads)
                 lengths[part.queue] = part.inflight
+                if part.cancelled:
+                    await self.admit(part.queue, part.payloads)
+                else:
+                    self.add(part.queue, part.payloads)
                 took += len(part.payloads)
         return took
 
@@ -217,6 +249,21 @@ class Turn:
             else:
                 self._mismatches[queue] = self._mismatches.get(queue, 0) + 1
                 self.doubts = self.doubts or self._mismatches[queue] > 1
+
+
+_EVENTS = {"done": "job.finished", "failed": "job.failed", "later": "job.retried", "dropped": "job.dropped"}
+
+
+def _told(entry: Entry) -> dict[str, Any]:
+    """What the events of a settled job say beside its names."""
+    match entry.outcome:
+        case Later(after, _, error):
+            attempt = entry.payload.attempt if entry.payload is not None else 1
+            return {"error": error, "attempt": attempt, "delay": after, "seconds": entry.seconds}
+        case Dropped(reason, why):
+            return {"reason": reason, "why": why}
+    told = {"error": entry.ended.error} if isinstance(entry.ended, Raised) else {}
+    return {"seconds": entry.seconds, **told}
 
 
 def _must_run_alone(payload: bytes) -> bool:

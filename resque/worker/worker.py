@@ -161,6 +161,8 @@ class Worker:
                 await self._reread("the list is not as long as it should be")
             self._give_back(SLOW, _NOT_STARTED)
             await self._start_alone()
+            if hand.unclear:
+                await self._turn.clear()
             if self._hand.is_quiet and intake.outstanding:
                 await intake.disarm()
             want = self._turn.want()
@@ -228,8 +230,11 @@ class Worker:
             await self._intake.disarm()
         caught, self._intake.caught = self._intake.caught, []
         for catch in caught:
-            if self._hand.is_quiet or (catch.paused and await self._turn.is_paused(catch.queue)):
+            is_paused = catch.paused and await self._turn.is_paused(catch.queue)
+            if self._hand.is_quiet or is_paused or not self._turn.has_room:
                 self._release(catch.queue, catch.payload)
+            elif catch.cancelled:
+                await self._turn.admit(catch.queue, [catch.payload])
             else:
                 self._turn.add(catch.queue, [catch.payload])
 
@@ -248,8 +253,9 @@ class Worker:
             self._end(entries, why)
 
     def _give_back_alone(self) -> None:
-        entries = list(self._hand.alone)
+        entries = [*self._hand.alone, *self._hand.unclear]
         self._hand.alone.clear()
+        self._hand.unclear.clear()
         self._end(entries, _STOPPING)
 
     def _end(self, entries: list[Entry], why: Interrupted) -> None:
@@ -304,13 +310,16 @@ class Worker:
         self._page.is_idle = False  # before anything that is found runs
         caught, self._intake.caught = self._intake.caught, []
         for catch in caught:  # their replies are read: they are in hand, not unknown
-            self._turn.add(catch.queue, [catch.payload])
+            if catch.cancelled:
+                await self._turn.admit(catch.queue, [catch.payload])
+            else:
+                self._turn.add(catch.queue, [catch.payload])
         await self._turn.reread(sorted(self._queues.used), why)
 
     def _pause(self) -> float:
         """How long to sleep when nobody wakes us."""
         hand = self._hand
-        if hand.unstarted or hand.ended or hand.unsettled or hand.next_alone() is not None:
+        if hand.unstarted or hand.ended or hand.unsettled or hand.unclear or hand.next_alone() is not None:
             return TICK
         pause = min(self._view.due_in(), self._settings.lease / 4, self._executor.tick())
         if len(self._intake.outstanding) < min(MOST_WAITS + 1, len(self._queues)) and self._turn.want():

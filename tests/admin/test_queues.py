@@ -101,3 +101,71 @@ def test_looking_changes_nothing(console: Console, redis: Any) -> None:
     queues.show(console, "mail")
     queues.find(console, "nothing")
     assert redis.keys("*") == before
+
+
+def test_a_paused_queue_says_who_has_paused_it_and_when(console: Console, shop: Shop) -> None:
+    shop.push("mail", payload(1))
+    shop.push("other", payload(2))
+    with clock.use(lambda: 1234.5678):
+        assert queues.pause(console, "mail", "ann@host")
+    mail, other = queues.every(console)
+    assert (mail.paused, mail.paused_by, mail.paused_at) == (True, "ann@host", 1234.568)
+    assert (other.paused, other.paused_by, other.paused_at) == (False, None, None)
+    assert not queues.pause(console, "mail", "bob@host"), "paused already: the note stays"
+    assert queues.every(console)[0].paused_by == "ann@host"
+    assert queues.resume(console, "mail")
+    assert not queues.resume(console, "mail")
+    assert [view.paused for view in queues.every(console)] == [False, False]
+    assert shop.waiting("mail") == [payload(1)]
+
+
+@pytest.mark.parametrize("note", [b"", b"1", b"\xff", b"[" * 100_000, b'{"by":7,"at":"x"}', b"null"], ids=range(6))
+def test_what_another_tool_has_written_there_is_a_pause_too(console: Console, shop: Shop, note: bytes) -> None:
+    shop.push("mail", payload(1))
+    shop.redis.set(shop.keys.paused("mail"), note)
+    (mail,) = queues.every(console)
+    assert (mail.paused, mail.paused_by, mail.paused_at) == (True, None, None)
+    assert not queues.pause(console, "mail", "ann")
+    assert queues.resume(console, "mail")
+
+
+def test_a_pause_of_a_wrong_type_is_a_pause(console: Console, shop: Shop) -> None:
+    shop.push("mail", payload(1))
+    shop.redis.rpush(shop.keys.paused("mail"), "x")
+    (mail,) = queues.every(console)
+    assert (mail.paused, mail.paused_by, mail.trouble) == (True, None, "")
+
+
+def test_all_are_paused_by_resques_own_switch(console: Console, shop: Shop) -> None:
+    """Byte for byte what Ruby's Resque writes and reads."""
+    assert not queues.all_paused(console)
+    assert queues.pause_all(console)
+    assert shop.redis.get("resque:pause-all-workers") == b"true"
+    assert not queues.pause_all(console)
+    assert queues.all_paused(console)
+    assert queues.resume_all(console)
+    assert not queues.resume_all(console)
+    assert not shop.redis.exists("resque:pause-all-workers")
+
+
+def test_a_switch_that_is_not_on_can_be_put_on(console: Console, shop: Shop) -> None:
+    shop.redis.set(shop.keys.pause_all(), "false")
+    assert not queues.all_paused(console)
+    assert queues.pause_all(console)
+    assert queues.all_paused(console)
+
+
+def test_pausing_claims_the_namespace(console: Console, redis: Any) -> None:
+    queues.pause(console, "mail", "ann")
+    assert redis.get("resque:wire") == b"native"
+
+
+def test_the_delayed_jobs_of_a_queue_are_counted(console: Console, shop: Shop) -> None:
+    shop.push("mail", payload(1))
+    shop.redis.zadd(shop.keys.delayed("mail"), {"a": 1, "b": 2})
+    shop.push("bad", payload(2))
+    shop.redis.set(shop.keys.delayed("bad"), "x")
+    bad, mail = queues.every(console)
+    assert (mail.delayed, mail.trouble) == (2, "")
+    assert bad.delayed is None
+    assert "WRONGTYPE" in bad.trouble

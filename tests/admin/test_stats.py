@@ -65,3 +65,16 @@ def test_fields_that_mean_nothing_do_no_harm(console: Console, shop: Shop) -> No
 )
 def test_percentiles_are_upper_ends(buckets: list[tuple[int, int]], share: float, expected: float | None) -> None:
     assert stats.percentile(buckets, share) == expected
+
+
+def test_what_time_has_to_do_with_is_counted(console: Console, shop: Shop) -> None:
+    for name, value in {"retried": 1, "expired": 2, "cancelled": 3, "deduplicated": 4}.items():
+        shop.redis.set(shop.keys.stat(name), value)
+    shop.redis.sadd(shop.keys.queues(), "a", "b", "bad")
+    shop.redis.zadd(shop.keys.delayed("a"), {"x": 1, "y": 2})
+    shop.redis.zadd(shop.keys.delayed("b"), {"z": 1})
+    shop.redis.set(shop.keys.delayed("bad"), "x")
+    shop.redis.set(shop.keys.pause_all(), "true")
+    found = stats.overview(console)
+    assert (found.retried, found.expired, found.cancelled, found.deduplicated) == (1, 2, 3, 4)
+    assert (found.delayed, found.all_paused, found.paused) == (3, True, [])

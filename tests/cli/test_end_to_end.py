@@ -14,7 +14,7 @@ from tests.leftovers import Spawner
 APP = """
 from pathlib import Path
 
-from resque import Job
+from resque import Job, Retry
 
 
 class Write(Job):
@@ -26,6 +26,7 @@ class Write(Job):
 
 class Read(Job):
     queue = "reading"
+    retry = Retry.never
 
     def perform(self, name: str) -> None:
         Path(name + ".read").write_text(Path(name).read_text())

@@ -1,5 +1,7 @@
 """`resque failed`."""
 
+import json
+
 import pytest
 
 from resque.payload import failure
@@ -134,3 +136,31 @@ def test_hostile_records_are_harmless(run: Run, at_terminal: Run, shop: Shop) ->
     for words in (("ls",), ("show", "job-1")):
         out = at_terminal("failed", *words, env={"TERM": "dumb"}).out
         assert out.replace("\n", "").isprintable()
+
+
+def test_show_has_the_errors_of_earlier_attempts(run: Run, at_terminal: Run, shop: Shop) -> None:
+    record = failure.record(payload(1), "OSError", "down", ["a.py:1:in f"], failed_at=1.0, worker="w", queue="mail")
+    told = [
+        {"attempt": n, "failed_at": "2026/11/24 01:55:21 UTC", "exception": "OSError", "error": f"\x1b[2Jno\n{n}"}
+        for n in (1, 2)
+    ]
+    strange = ["a text", 7, {"exception": None}]
+    shop.fail_raw(record[:-1] + b',"attempts":' + json.dumps([*told, *strange]).encode() + b"}")
+    lines = [line for line in run("failed", "show", "job-1").out.splitlines() if line.startswith("attempts\t")]
+    assert lines == [
+        "attempts\t1: OSError: \\e[2Jno (2026/11/24 01:55:21 UTC)",
+        "attempts\t2: OSError: \\e[2Jno (2026/11/24 01:55:21 UTC)",
+        "attempts\ta text",
+        "attempts\t7",
+        "attempts\t?: None:  (?)",
+    ]
+    document = run("failed", "show", "job-1", "--json").json
+    assert document["attempts"] == [*told, *strange]
+    shown = at_terminal("failed", "show", "job-1", env={"TERM": "dumb"}).out
+    assert shown.replace("\n", "").isprintable()
+    assert "attempts     1: OSError" in shown
+
+
+def test_show_of_a_job_that_was_tried_once_has_no_attempts(run: Run, shop: Shop) -> None:
+    shop.fail(payload(1))
+    assert run("failed", "show", "job-1", "--json").json["attempts"] == []

@@ -108,3 +108,14 @@ def test_watching_outlives_a_redis_that_goes_away(spawn: Spawner, start_server: 
     process.communicate(timeout=20)
     timer.cancel()
     assert process.returncode == 0
+
+
+def test_what_time_has_to_do_with_is_among_the_numbers(run: Run, busy: Shop) -> None:
+    for number, name in enumerate(("retried", "expired", "cancelled", "deduplicated"), 1):
+        busy.redis.set(busy.keys.stat(name), number)
+    busy.redis.zadd(busy.keys.delayed("mail"), {"a": 1, "b": 2})
+    lines = run("info").out.splitlines()
+    for line in ("retried\t1", "expired\t2", "cancelled\t3", "deduplicated\t4", "delayed\t2", "all paused\tfalse"):
+        assert line in lines
+    document = run("info", "--json").json
+    assert (document["delayed"], document["deduplicated"], document["all_paused"]) == (2, 4, False)

@@ -51,7 +51,7 @@ def test_completion_knows_the_commands_of_a_noun() -> None:
         COMP_WORDS="resque queue p",
         COMP_CWORD="2",
     )
-    assert done.stdout.splitlines() == ["plain,purge"]
+    assert done.stdout.splitlines() == ["plain,pause", "plain,purge"]
 
 
 @pytest.mark.parametrize("name", main.COMMANDS)
@@ -78,7 +78,7 @@ def test_the_help_names_every_command(run: Run) -> None:
     assert [name for name in main.COMMANDS if f"  {name} " not in ended.out] == []
 
 
-@pytest.mark.parametrize("words", [(), ("queue",), ("failed",), ("workers",)])
+@pytest.mark.parametrize("words", [(), ("queue",), ("job",), ("delayed",), ("cron",), ("failed",), ("workers",)])
 def test_without_a_command_the_help_is_shown_and_that_is_no_success(run: Run, words: tuple[str, ...]) -> None:
     ended = run(*words)
     assert ended.code == 2

@@ -1,5 +1,11 @@
 """`resque queue`."""
 
+import json
+import socket
+import time
+
+import pytest
+
 from tests.admin.conftest import Shop, payload
 from tests.cli.conftest import Run
 
@@ -76,3 +82,57 @@ def test_hostile_payloads_are_harmless(run: Run, at_terminal: Run, shop: Shop) -
     shown = at_terminal("queue", "show", "mail", env={"TERM": "dumb"}).out
     assert shown.replace("\n", "").isprintable()
     assert "[red]x" in shown
+
+
+def test_pause_and_resume_one(run: Run, shop: Shop) -> None:
+    shop.push("mail", payload(1))
+    shop.push("other", payload(2))
+    ended = run("queue", "pause", "mail")
+    assert (ended.code, ended.out, ended.err) == (0, "the queue mail is paused\n", "")
+    note = json.loads(shop.redis.get(shop.keys.paused("mail")))
+    assert note["by"].endswith("@" + socket.gethostname())
+    assert time.time() - 60 < note["at"] <= time.time() + 1
+    assert run("queue", "pause", "mail").out == "the queue mail was paused already\n"
+    mail, other = run("queue", "ls", "--json").json
+    assert (mail["paused"], mail["paused_by"], mail["paused_at"]) == (True, note["by"], note["at"])
+    assert (other["paused"], other["paused_by"]) == (False, None)
+    assert run("queue", "resume", "mail").out == "the queue mail goes on\n"
+    assert run("queue", "resume", "mail").out == "the queue mail was not paused\n"
+    assert not shop.redis.exists(shop.keys.paused("mail"))
+    assert shop.waiting("mail") == [payload(1)]
+
+
+def test_pause_and_resume_all(run: Run, shop: Shop) -> None:
+    shop.push("mail", payload(1))
+    assert run("queue", "pause", "--all").out == "all workers are paused\n"
+    assert shop.redis.get("resque:pause-all-workers") == b"true"
+    assert run("queue", "pause", "--all").out == "all workers were paused already\n"
+    assert "all_paused" not in run("queue", "ls").out
+    assert "all paused\ttrue" in run("info").out
+    run("queue", "pause", "mail")
+    told = run("queue", "resume", "mail")
+    assert "all workers are paused" in told.err
+    run("queue", "pause", "mail")
+    ended = run("queue", "resume", "--all")
+    assert (ended.code, ended.out) == (0, "workers go on\n")
+    assert ended.err == "resque: still paused by name: mail\n"
+    assert run("queue", "resume", "--all").out == "workers were not paused\n"
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_one_queue_or_all_must_be_said(run: Run, shop: Shop, verb: str) -> None:
+    shop.push("mail", payload(1))
+    for words in ((), ("mail", "--all")):
+        ended = run("queue", verb, *words)
+        assert (ended.code, ended.out) == (2, "")
+        assert "say which" in ended.err
+    ended = run("queue", verb, "mial")
+    assert (ended.code, ended.out) == (5, "")
+    assert "did you mean 'mail'?" in ended.err
+    assert not shop.redis.exists(shop.keys.pause_all())
+
+
+def test_a_pause_of_a_queue_that_is_forgotten_can_be_ended(run: Run, shop: Shop) -> None:
+    shop.redis.set(shop.keys.paused("gone"), "x")
+    assert run("queue", "resume", "gone").out == "the queue gone goes on\n"
+    assert not shop.redis.exists(shop.keys.paused("gone"))

@@ -90,3 +90,12 @@ def test_a_short_lease_is_warned_of(start: Start) -> None:
     process.communicate(timeout=30)
     assert "settings.risky" in line
     assert "lease is 2 s" in line
+
+
+def test_a_wrong_cron_entry_of_the_settings_file_is_exit_2_and_named(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "resque.toml").write_text('[cron.nightly]\nclass = "Report"\nqueue = "q"\ncron = "0 25 * * *"\n')
+    worker = start("-A", "app")
+    out, err = worker.communicate(timeout=30)
+    assert (worker.returncode, out) == (2, "")
+    assert "resque.toml: cron entry 'nightly': " in err
+    assert "hour must be 0-23" in err

@@ -7,6 +7,7 @@ import pytest
 
 from resque.jobs import registry
 from resque.jobs.job import Job
+from resque.jobs.unique import Unique
 from tests.client.doors import DOORS, Door
 
 OpenDoor = Callable[..., Door]
@@ -48,3 +49,19 @@ def greet() -> Any:
             return name.upper() if loud else name
 
     return Greet
+
+
+@pytest.fixture
+def unique() -> Any:
+    """A job of which there may be one for each name; `unique(until=…, on_conflict=…)`."""
+
+    def make(**how: Any) -> Any:
+        class Remind(Job):
+            queue = "mail"
+            unique = Unique(args=["name"], **how)
+
+            def perform(self, name: str, text: str = "") -> None: ...
+
+        return Remind
+
+    return make

@@ -395,6 +395,6 @@ def test_options_of_the_decorator_are_checked_when_it_is_written() -> None:
 
 
 def test_a_bound_job_shows_what_it_is() -> None:
-    said = "Greet JobOptions(queue='mail', alone=True, timeout=None, limits=None)>"
+    said = "Greet JobOptions(queue='mail', alone=True)>"
     assert repr(as_function()) == f"<FunctionJob {said}"
     assert repr(as_function().using(queue="q")) == f"<Bound {said.replace('mail', 'q')}"

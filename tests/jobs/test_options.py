@@ -1,12 +1,16 @@
 """Names of queues and the options of a call."""
 
 import dataclasses
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
 from resque.errors import BadQueueName, ConfigError, JobError
 from resque.jobs.limits import Limits
-from resque.jobs.options import JobOptions, Options, check_queue_name
+from resque.jobs.options import MAX_KEY, Declaration, JobOptions, Options, check_queue_name
+from resque.jobs.retry import LONGEST, Retry
+from resque.jobs.unique import Unique
 
 
 @pytest.mark.parametrize(
@@ -104,7 +108,7 @@ def test_using_checks_the_queue() -> None:
 def test_using_refuses_unknown_options_with_a_hint() -> None:
     with pytest.raises(ConfigError, match="no option 'quue'; did you mean 'queue'"):
         JobOptions().using({"quue": "slow"})
-    with pytest.raises(ConfigError, match="no option 'order_id'; known are: queue"):
+    with pytest.raises(ConfigError, match="no option 'order_id'; known are: at, at_front"):
         JobOptions().using({"order_id": 1})
 
 
@@ -143,3 +147,152 @@ def test_limits_and_timeout_belong_to_the_job_and_not_to_a_call() -> None:
     for name in ("limits", "timeout"):
         with pytest.raises(ConfigError, match=f"no option '{name}'"):
             JobOptions().using({name: None})
+
+
+# times, once, in front ------------------------------------------------------------------------------------------------
+
+MOMENT = 1_900_000_000.0
+
+
+@pytest.mark.parametrize("name", ["expires", "deadline", "delay"])
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("5m", 300.0), (90, 90.0), (0.5, 0.5), (timedelta(hours=1), 3600.0), ("10d", 864_000.0), (LONGEST, LONGEST)],
+    ids=repr,
+)
+def test_lengths_of_time_become_seconds(name: str, written: object, seconds: float) -> None:
+    assert getattr(JobOptions().using({name: written}), name) == seconds
+
+
+@pytest.mark.parametrize("name", ["expires", "deadline", "delay"])
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("soon", "'30s', '5m'"),
+        ("", "'30s', '5m'"),
+        (-1, "'30s', '5m'"),
+        (True, "'30s', '5m'"),
+        (float("nan"), "'30s', '5m'"),
+        (float("inf"), "'30s', '5m'"),
+        (10**400, "too large"),
+        (timedelta(seconds=-1), "'30s', '5m'"),
+        (LONGEST + 1, "more than 10 years; write something shorter"),
+        ("9999w", "more than 10 years"),
+        (object(), "no length of time"),
+        ([5], "no length of time"),
+    ],
+    ids=lambda each: type(each).__name__ + repr(each)[:12],
+)
+def test_a_bad_length_of_time_names_its_option_and_says_what_to_write(name: str, written: object, words: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{name}: ") as caught:
+        JobOptions().using({name: written})
+    assert words in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("name", ["expires", "deadline"])
+def test_what_would_never_run_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: 0 is too short"):
+        JobOptions().using({name: 0})
+
+
+@pytest.mark.parametrize("name", ["expires", "deadline", "delay", "at", "key"])
+def test_none_takes_an_option_back(name: str) -> None:
+    options = JobOptions(expires=1.0, deadline=1.0)
+    assert getattr(options.using({name: None}), name) is None
+
+
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=-8))], ids=str)
+def test_at_becomes_seconds_since_1970(zone: timezone) -> None:
+    options = JobOptions().using({"at": datetime.fromtimestamp(MOMENT, zone)})
+    assert options.at == MOMENT
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        (datetime(2030, 1, 1), "has no time zone; write for example datetime(..., tzinfo="),  # noqa: DTZ001
+        (MOMENT, "must be a datetime with a time zone"),
+        ("2030-01-01T00:00Z", "must be a datetime with a time zone"),
+        (timedelta(minutes=5), "for a length of time say delay="),
+        (datetime(1960, 1, 1, tzinfo=UTC), "too far away"),
+        (datetime(9999, 12, 31, tzinfo=UTC), "too far away"),
+        (datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14))), "too far away"),
+    ],
+    ids=lambda each: repr(each)[:30],
+)
+def test_a_bad_moment_is_refused(written: object, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        JobOptions().using({"at": written})
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"delay": 5, "at": datetime.fromtimestamp(MOMENT, UTC)}, "delay or at, not both"),
+        ({"at_front": True, "delay": 5}, "at_front goes without delay and at"),
+        ({"at_front": True, "at": datetime.fromtimestamp(MOMENT, UTC)}, "at_front goes without delay and at"),
+        ({"at_front": 1}, "at_front must be True or False"),
+        ({"at_front": None}, "at_front must be True or False"),
+        ({"key": ""}, f"1 to {MAX_KEY} characters"),
+        ({"key": "x" * (MAX_KEY + 1)}, f"1 to {MAX_KEY} characters"),
+        ({"key": 5}, "key must be text"),
+    ],
+    ids=lambda each: repr(each)[:30],
+)
+def test_what_does_not_make_sense_is_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        JobOptions().using(options)
+    assert words in str(caught.value)
+    assert len(str(caught.value)) <= 300
+
+
+def test_what_does_not_go_together_is_found_over_two_steps() -> None:
+    """A bound job may be changed again."""
+    with pytest.raises(ConfigError, match="not both"):
+        JobOptions().using({"delay": 5}).using({"at": datetime.fromtimestamp(MOMENT, UTC)})
+    with pytest.raises(ConfigError, match="exclude each other"):
+        JobOptions(unique=Unique()).using({"key": "k"})
+    assert JobOptions().using({"delay": 5}).using({"delay": None, "at_front": True}).at_front
+
+
+@pytest.mark.parametrize("name", ["retry", "unique", "timeout", "limits"])
+def test_what_a_job_is_cannot_be_said_by_a_call(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"no option '{name}'"):
+        JobOptions().using({name: None})
+
+
+@pytest.mark.parametrize("name", ["delay", "at", "at_front", "key"])
+def test_what_a_call_says_cannot_be_declared(name: str) -> None:
+    assert name not in Declaration.__annotations__
+    declared: Any = {"queue": "mail", name: "5m"}
+    assert JobOptions.declared(declared) == JobOptions(queue="mail")
+
+
+@pytest.mark.parametrize(
+    ("declaration", "words"),
+    [
+        ({"retry": 5}, "retry must be Retry(...) or Retry.never"),
+        ({"retry": None}, "retry must be Retry(...) or Retry.never"),
+        ({"unique": True}, "unique must be Unique(...)"),
+        ({"unique": ["order_id"]}, "unique must be Unique(...)"),
+        ({"expires": "soon"}, "expires: "),
+        ({"deadline": -1}, "deadline: "),
+        ({"timeout": 0}, "timeout must be above 0"),
+    ],
+    ids=repr,
+)
+def test_a_bad_declaration_is_refused(declaration: Any, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        JobOptions.declared(declaration)
+    assert words in str(caught.value)
+
+
+def test_retries_are_on_by_default() -> None:
+    assert JobOptions().retry == Retry(max=5)
+
+
+def test_options_are_shown_by_what_differs() -> None:
+    assert repr(JobOptions()) == "JobOptions()"
+    assert repr(JobOptions(queue="mail").using({"delay": "5m"})) == "JobOptions(queue='mail', delay=300.0)"

@@ -16,9 +16,10 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 import resque
-from resque import Job, current_job
+from resque import current_job
 from resque.errors import JobTimeout
 from tests.processes.launch import obey, stand_still
+from tests.processes.once import Job
 
 
 @cache

@@ -66,7 +66,7 @@ NAMES = [
     *("worker.started", "worker.stopped", "worker.died", "worker.rereading", "worker.draining"),
     *("worker.ordered", "worker.killed", "commands.deaf"),
     *("supervisor.started", "supervisor.stopping", "supervisor.stopped", "store.lost", "store.back"),
-    *("job.recovered", "job.released", "job.lease_lost"),
+    *("job.recovered", "job.released", "job.lease_lost", "job.promoted", "cron.fired"),
     *("loop.failed", "lease.renewal_failed", "queue.trouble", "audit.repaired"),
 ]
 

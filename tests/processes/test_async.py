@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from resque import Job
 from resque.admin import workers
 from resque.admin.console import Console
 from resque.dev.server import Server
@@ -17,6 +16,7 @@ from resque.logs import EVENTS
 from tests.leftovers import Spawner, is_gone
 from tests.processes.harness import Team, wait_for
 from tests.processes.jobs import Count, LateAsync, client
+from tests.processes.once import Job
 
 _NAMES = ",".join(name for name, (level, _) in EVENTS.items() if level != "debug" or name == "job.released")
 _done: list[int] = []

@@ -16,7 +16,7 @@ import pytest
 from uuid_utils import uuid7
 
 import resque
-from resque import Job, current_job
+from resque import current_job
 from resque.admin import workers
 from resque.admin.console import Console
 from resque.dev.server import Server
@@ -25,6 +25,7 @@ from resque.logs import EVENTS
 from tests.leftovers import Spawner, is_gone
 from tests.processes.harness import TORTURE, Team, wait_for
 from tests.processes.jobs import Alone, Count, Deaf, Late, LateAsync, client
+from tests.processes.once import Job
 
 _NAMES = ",".join(name for name, (level, _) in EVENTS.items() if level != "debug" or name == "job.released")
 _opened = Path(__file__).open("rb")  # noqa: SIM115 - an application has files open when it is imported
@@ -145,8 +146,6 @@ class Hold(Job):
 
 
 class Burn(Job):
-    """An endless loop that swallows what ends it."""
-
     queue = "work"
     timeout = 0.3
 

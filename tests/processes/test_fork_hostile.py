@@ -16,12 +16,13 @@ from typing import Any
 import psutil
 import pytest
 
-from resque import Job, Limits, current_job
+from resque import Limits, current_job
 from resque.dev.server import Server
 from resque.logs import EVENTS
 from tests.leftovers import Spawner, is_gone
 from tests.processes.harness import Team, wait_for
 from tests.processes.jobs import Count, client
+from tests.processes.once import Job
 
 _NAMES = ",".join(name for name, (level, _) in EVENTS.items() if level != "debug" or name == "job.released")
 

@@ -11,7 +11,6 @@ from typing import Any
 import psutil
 import pytest
 
-from resque import Job
 from resque.admin import workers
 from resque.admin.console import Console
 from resque.dev.server import Server
@@ -20,6 +19,7 @@ from tests.fault_proxy import FaultProxy, blackhole
 from tests.leftovers import Spawner, is_gone
 from tests.processes.harness import TORTURE, Team, wait_for
 from tests.processes.jobs import client
+from tests.processes.once import Job
 
 _NAMES = ",".join(name for name, (level, _) in EVENTS.items() if level != "debug" or name == "job.released")
 _leak: list[bytearray] = []

@@ -1,8 +1,8 @@
 """The races of the protocol (PROTOCOL 7), and which test shows that we are safe in each.
 
 May be in here: tests of one race each, whose docstring says who failed there and why we do not. May not: a race that a
-test elsewhere shows in full: the table below names that one. R10 (promotion) and R16 (cron tick) come with delayed jobs
-and cron. Crashes at every point, one by one: tests/processes/test_crash_points.py.
+test elsewhere shows in full: the table below names that one.
+Crashes at every point, one by one: tests/processes/test_crash_points.py.
 
 R1   a crash between pop and register
      tests/races/test_workers.py::test_r01_crash_between_pop_and_register
@@ -30,6 +30,10 @@ R8   a recoverer dies
 R9   a crash inside fail
      tests/races/test_workers.py::test_r09_crash_inside_fail
      tests/processes/test_lost_replies.py::test_failures_survive_lost_replies
+R10  a crash inside promote
+     tests/processes/test_time.py::test_r10_a_scheduler_is_killed_while_it_promotes
+     tests/scheduler/test_delayed.py::test_two_schedulers_at_once_move_each_job_once
+     tests/scheduler/test_delayed.py::test_a_lost_reply_loses_and_doubles_nothing
 R11  a host and pid are used again
      tests/races/test_workers.py::test_r11_a_host_and_pid_are_used_again
 R12  a living worker is taken for dead
@@ -42,6 +46,10 @@ R14  a failover loses the settle
 R15  a failover loses the enqueue, or its reply
      tests/client/test_client_faults.py::test_a_lost_reply_is_unknown_and_there_was_one_push
      tests/client/test_client_faults.py::test_a_full_server_and_a_replica_are_not_enqueued
+R16  two hosts fire one tick, or a crash inside that
+     tests/processes/test_time.py::test_r16_schedulers_are_killed_while_they_fire
+     tests/scheduler/test_periodic.py::test_many_schedulers_fire_each_tick_once
+     tests/scheduler/test_periodic.py::test_a_lost_reply_is_no_lost_and_no_doubled_tick
 R17  pause, purge, remove while a wait is armed
      tests/races/test_workers.py::test_r17_purge_and_remove_while_a_wait_is_armed
      tests/worker/test_intake.py::test_a_paused_queue_gives_its_catch_back_and_is_not_armed_until_resumed

@@ -124,3 +124,10 @@ def test_one_host_does_it_for_all(native: Stage) -> None:
 def test_an_empty_server_is_no_trouble(native: Stage) -> None:
     native.redis.flushall()
     assert audit(native).tick(0.0) == native.settings.lease * 3
+
+
+def test_a_queue_that_has_delayed_jobs_only_gets_its_name_back(native: Stage) -> None:
+    """Nobody would promote them."""
+    native.redis.zadd("resque:delayed:later", {"id-1": 5.0})
+    audit(native).tick(0.0)
+    assert native.redis.smembers("resque:queues") == {b"later"}

@@ -13,6 +13,8 @@ from resque.config import Settings
 from resque.errors import WireMismatch
 from resque.payload.payload import mark_of
 from resque.scheduler.scheduler import Scheduler
+from resque.store import delayed
+from resque.store.delayed import Delayed
 from resque.store.identity import Identity
 from tests.fault_proxy import FaultProxy
 from tests.scheduler.conftest import GONE, Stage
@@ -182,6 +184,28 @@ def test_the_duties_run_by_themselves(native: Stage, run: Callable[[Settings], R
     cut = native.lease()
     assert cut is not None
     assert cut < native.now_ms() + 30_000, "recovery"
+
+
+def test_what_the_workers_code_declares_is_stored_and_fired(native: Stage, run: Callable[[Settings], Running]) -> None:
+    """Within a second, not at the next look at the entries."""
+    scheduler = run(native.settings)
+    time.sleep(0.2)
+    scheduler.channel.send({"schedules": {"tick": '{"name":"tick","class":"Tick","queue":"q","every":1}'}})
+    end = time.monotonic() + 10
+    while not native.waiting() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert b'"class":"Tick"' in native.waiting()[0]
+    assert b'"source":"code:"' in native.redis.hget("resque:cron", "tick")
+
+
+def test_delayed_jobs_are_promoted(native: Stage, run: Callable[[Settings], Running]) -> None:
+    run(native.settings)
+    due = native.now_ms() / 1000 + 0.3
+    native.store.run_all(delayed.delay(native.keys, "q", [Delayed("0193", due, JOB)]))
+    end = time.monotonic() + 10
+    while not native.waiting() and time.monotonic() < end:
+        time.sleep(0.005)
+    assert native.waiting() == [JOB]
 
 
 def test_messages_that_it_does_not_know_are_no_trouble(native: Stage, run: Callable[[Settings], Running]) -> None:

@@ -54,7 +54,7 @@ def test_replies_that_differ_between_the_protocols_are_parsed_to_one(drive: Driv
     assert driver.run(workers.ids(KEYS)) == ["w"]
     assert driver.run(workers.info(KEYS, "w")) == {"n": b"1"}
     assert driver.run(inflight.leases(KEYS, "q")) == [("a", 1.5), ("b", 2.0)]
-    assert driver.run(inflight.scan(KEYS, 0)) == (0, [])
+    assert driver.run(inflight.scan(KEYS, "list", 0)) == (0, [])
 
 
 def test_nothing_is_said_to_the_server_but_what_was_asked_for(drive: Drive, redis: Any, url: str) -> None:

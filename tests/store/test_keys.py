@@ -50,7 +50,7 @@ TABLE = {
     "metrics": (("mail", 28_000_000), "p:metrics:mail:28000000"),
     "marker": ((), "p:wire"),
     "duty": (("audit",), "p:duty:audit"),
-    "audit_pattern": ((), "p:[iq]*:*"),
+    "audit_pattern": ((), "p:[diq]*:*"),
 }
 
 

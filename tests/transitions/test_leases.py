@@ -131,7 +131,7 @@ def test_the_audits_scan_finds_every_list_of_jobs_and_nothing_else(space: Space)
     space.redis.rpush("other:queue:q", "a")
     cursor, found = 0, []
     while True:
-        cursor, keys = space.run(inflight.scan(space.keys, cursor))
+        cursor, keys = space.run(inflight.scan(space.keys, "list", cursor))
         found += keys
         if not cursor:
             break

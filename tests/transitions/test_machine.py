@@ -126,7 +126,7 @@ class Walk(RuleBasedStateMachine):
     def wait(self, worker: str, queue: str) -> None:
         """A wait that ends at once: with a job, or with nothing."""
         end = round((time.time() + 20) * 1000)
-        leased, raw, pauses = self.space.run_all(reserve.wait(self.keys, queue, worker, end, 0.002))
+        leased, raw, pauses, _ = self.space.run_all(reserve.wait(self.keys, queue, worker, end, 0.002))
         refused = isinstance(raw, StoreError)
         assert leased is None
         assert (None if refused else raw, refused, pauses) == self.model.wait(queue, worker, end)

@@ -21,7 +21,7 @@ def wait(space: Space, timeout: float = 5) -> list[Any]:
 
 def test_the_oldest_job_moves_and_leaves_a_receipt(space: Space) -> None:
     space.load({"queue:q": ["a", "b"], f"inflight:q:{ME}": ["held"]})
-    assert wait(space) == [None, b"a", 0]
+    assert wait(space) == [None, b"a", 0, 0]
     assert space.dump() == {"queue:q": ["b"], f"inflight:q:{ME}": ["held", "a"]} | LEASED
 
 
@@ -36,21 +36,27 @@ def test_the_lease_is_there_before_the_job_comes(space: Space, server: Any) -> N
     other.execute_command(space.keys.direction.push_back, "resque:queue:q", "late")
     other.close()
     waiting.join(10)
-    assert result == [None, b"late", 0]
+    assert result == [None, b"late", 0, 0]
     assert space.dump() == {f"inflight:q:{ME}": ["late"]} | LEASED
 
 
 def test_a_wait_that_ends_without_a_job_changes_nothing_but_the_lease(space: Space) -> None:
-    assert wait(space, timeout=0.05) == [None, None, 0]
+    assert wait(space, timeout=0.05) == [None, None, 0, 0]
     assert space.dump() == LEASED
 
 
 @pytest.mark.parametrize("switch", ["paused:q", "pause-all-workers"])
-def test_the_last_answer_tells_of_a_pause(space: Space, switch: str) -> None:
+def test_an_answer_tells_of_a_pause(space: Space, switch: str) -> None:
     """The catch is kept in flight; the worker releases it."""
     space.load({"queue:q": ["a"], switch: "true"})
-    assert wait(space) == [None, b"a", 1]
+    assert wait(space) == [None, b"a", 1, 0]
     assert space.dump() == {f"inflight:q:{ME}": ["a"], switch: "true"} | LEASED
+
+
+def test_the_last_answer_tells_that_somebody_has_cancelled_jobs(space: Space) -> None:
+    space.load({"queue:q": ["a"], "cancelled:q": {"id-1": 5.0}})
+    assert wait(space) == [None, b"a", 0, 1]
+    assert space.dump() == {f"inflight:q:{ME}": ["a"], "cancelled:q": {"id-1": 5.0}} | LEASED
 
 
 def test_another_connection_ends_a_wait_by_its_id(space: Space, server: Any) -> None:
@@ -64,7 +70,7 @@ def test_another_connection_ends_a_wait_by_its_id(space: Space, server: Any) -> 
     other.close()
     space.run(reserve.unblock(int(blocked[0]["id"])))
     waiting.join(10)
-    assert result == [int(blocked[0]["id"]), None, None, 0]
+    assert result == [int(blocked[0]["id"]), None, None, 0, 0]
 
 
 def test_the_switch_is_read_with_the_same_eyes_as_by_reserve(space: Space) -> None:

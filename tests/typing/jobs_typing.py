@@ -9,6 +9,7 @@ from typing import Any, assert_type
 from resque.jobs.definition import Call
 from resque.jobs.door import Handle
 from resque.jobs.job import Job, job
+from resque.jobs.periodic import cron
 
 
 class ProcessOrderJob(Job):
@@ -43,6 +44,28 @@ def add(a: int, b: int = 1) -> int:
 async def send_mail(to: str, *, subject: str = "") -> bytes:
     return b""
 
+
+@cron("0 6 * * mon-fri", tz="Europe/Berlin", args=(1,), missed="once")
+@cron(every="5m", args=[2], kwargs={"express": True}, name="Often", description="often")
+class PeriodicOrderJob(Job):
+    def perform(self, order_id: int, *, express: bool = False) -> str:
+        return "ok"
+
+
+@cron("@daily", args=("a",))
+@job(queue="mail")
+async def send_daily(to: str) -> bytes:
+    return b""
+
+
+assert_type(PeriodicOrderJob.enqueue(1), Handle[str])
+assert_type(send_daily.enqueue("a"), Handle[bytes])
+PeriodicOrderJob.enqueue("bad")  # E
+send_daily.enqueue(1)  # E
+cron(every="5m", evry="5m")  # E
+cron(missed="perhaps")  # E
+cron(5)  # E
+cron("@daily")(print)  # E
 
 assert_type(ProcessOrderJob.enqueue(1), Handle[str])
 assert_type(ProcessOrderJob.enqueue(order_id=1, express=True), Handle[str])

@@ -15,6 +15,7 @@ from resque.config import Settings
 from resque.jobs.definition import Definition
 from resque.jobs.options import JobOptions
 from resque.jobs.registry import Registry
+from resque.jobs.retry import Retry
 from resque.store.identity import Identity
 from resque.store.keys import Keys
 from resque.worker.executors.threads import Threads
@@ -80,7 +81,7 @@ class Shop:
         self.registry = Registry()
         for name in ("Note", "Hold", "Sleep", "Boom", "Alone"):
             function = getattr(self, f"_{name.lower()}")
-            options = JobOptions(alone=name == "Alone")
+            options = JobOptions(alone=name == "Alone", retry=Retry.never)
             self.registry.add(Definition(_own(function, name), name=name, options=options))
 
     def release(self) -> None:

@@ -182,11 +182,11 @@ def test_a_job_that_turns_out_to_run_alone_is_parked(hand: Hand, wakes: Wakes) -
     """The runner finds it out, after the payload was read; nothing has ended."""
     hand.add("q", [A, B], None)
     (entry,) = start(hand)
+    entry.alone = True
     hand.park(entry)
     assert wakes.count == 1
     assert hand.collect() == []
     assert hand.holds_alone
-    assert entry.alone
     assert state(hand) == (2, 1, 0, 0, 1)
     end(hand, *start(hand))
     hand.settled("q", hand.collect())
@@ -241,6 +241,18 @@ def failed(hand: Hand) -> None:
 def given_back(hand: Hand) -> None:
     unstarted(hand)
     give_back(hand)
+
+
+def test_a_job_that_must_be_cleared_first_is_the_next_then(hand: Hand) -> None:
+    """It was the first of its queue, and is it again."""
+    hand.add("q", [A, B], None)
+    (entry,) = start(hand)
+    hand.park(entry)
+    assert hand.collect() == []
+    assert (hand.unclear, hand.running, hand.holds_alone) == ([entry], 0, False)
+    hand.cleared([entry])
+    assert (hand.unclear, next(iter(hand.unstarted))) == ([], entry)
+    assert entry.is_clear
 
 
 def parked(hand: Hand) -> None:

@@ -65,7 +65,7 @@ def test_a_catch_is_in_the_list_before_it_is_known(settings: MakeSettings, redis
             assert intake.caught == []
             assert intake.outstanding == {"q"}
             await until(lambda: not intake.outstanding)
-            assert intake.caught == [Catch("q", job("Note", 1), paused=False)]
+            assert intake.caught == [Catch("q", job("Note", 1), paused=False, cancelled=False)]
 
     asyncio.run(wait())
 

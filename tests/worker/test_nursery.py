@@ -141,13 +141,13 @@ def test_each_has_a_page_and_a_place(home: Home) -> None:
     home.hear(first)
     assert (first.page.started(), second.page.started()) == ([99], [])
     assert first.place != second.place
-    assert home.nursery.has_place
+    assert home.nursery.places
     third = home.fork(forever)
-    assert not home.nursery.has_place
+    assert not home.nursery.places
     third.kill()
     home.end(third)
     home.nursery.clear(third)
-    assert home.nursery.has_place
+    assert home.nursery.places
     again = home.fork(forever)
     assert again.place == third.place
 

@@ -9,16 +9,18 @@ of its file under the file's name, and a second run writes the same once more.
 from functools import cache
 from pathlib import Path
 
-from resque import Job
+from resque import Job, Retry
 from resque.app import default
 from resque.dev.demo.numbers import FileNumbers, count
 from resque.dev.demo.tally import Tally
 
 
 class IndexFile(Job):
-    """Read and parse one source file. Raises OSError or SyntaxError: then the job is in `failed`."""
+    """Read and parse one source file. Raises OSError or SyntaxError: then the job is in `failed` at once: a second look
+    at the same file would end the same."""
 
     queue = "index"
+    retry = Retry.never
 
     def perform(self, path: str) -> None:
         _tally(default().settings.redis_url).begun(path)

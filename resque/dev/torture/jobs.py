@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from resque import Job, clock, current_job
+from resque import Job, Retry, clock, current_job
 from resque.config import environment
 from resque.dev.torture import journal
 from resque.dev.torture.journal import Journal
@@ -63,6 +63,7 @@ class TortureFails(Job):
     """Raises, always."""
 
     queue = "quick"
+    retry = Retry.never
 
     def perform(self) -> None:
         with _noted():

@@ -9,6 +9,7 @@ that blocks it stops the other async jobs, and nothing else. uvloop is used wher
 """
 
 import asyncio
+import inspect
 import sys
 import threading
 from asyncio import new_event_loop
@@ -21,8 +22,9 @@ from typing import Any
 from resque import clock, events
 from resque.clock import boottime
 from resque.jobs.definition import Definition
-from resque.jobs.outcome import Ended, Interrupted, Raised
-from resque.worker.executors.base import RETURNED, Opener, in_time, set_current
+from resque.jobs.outcome import Ended, Interrupted, Raised, Returned
+from resque.jobs.retry import verb_of
+from resque.worker.executors.base import RETURNED, Opener, in_time, judge, set_current
 from resque.worker.hand import Entry, Hand
 from resque.worker.ledger import Page
 
@@ -49,6 +51,8 @@ class Tasks:
         self._incoming: deque[tuple[Entry, Definition, int]] = deque()
         self._is_called = False
         self._will_wake = False
+        self._ours: set[Entry] = set()
+        """All that were handed to us and have not ended."""
         self._running: dict[Entry, asyncio.Task[None]] = {}
         self._ends: dict[Entry, Ended] = {}
         """Why a task was cancelled, when it was us."""
@@ -61,20 +65,21 @@ class Tasks:
     def start(self, entry: Entry, definition: Definition, cell: int) -> None:
         """Await this job, which has been opened in `cell`. From any thread."""
         loop = self._loop or self._begin()
+        self._ours.add(entry)
         self._incoming.append((entry, definition, cell))
         if not self._is_called:  # one call for many
             self._is_called = True
             loop.call_soon_threadsafe(self._take_in)
 
-    def cancel(self, entries: Sequence[Entry], error: BaseException) -> list[Entry]:
-        """End these jobs with `error`. Returns those that are none of ours. From any thread."""
-        ours = [entry for entry in entries if entry in self._running]
-        self._cancel(ours, Raised(error))
+    def cancel(self, entries: Sequence[Entry], ended: Ended) -> list[Entry]:
+        """End these jobs so. Returns those that are none of ours. From any thread."""
+        ours = [entry for entry in entries if entry in self._ours]
+        self._cancel(ours, ended)
         return [entry for entry in entries if entry not in ours]
 
     async def interrupt(self, why: Interrupted) -> None:
         """End all of them, and wait for that; some may not heed."""
-        self._cancel(list(self._running), why)
+        self._cancel(list(self._ours), why)
         end = clock.monotonic() + INTERRUPT_WITHIN
         while self._running and clock.monotonic() < end:  # noqa: ASYNC110 - another thread ends them
             await asyncio.sleep(0.01)
@@ -144,22 +149,32 @@ class Tasks:
         set_current(entry)
         try:
             if definition.timeout is None:
-                await definition.invoke(payload.args, payload.kwargs)
+                result = await definition.invoke(payload.args, payload.kwargs)
             else:
                 page.deadlines[cell] = boottime() + definition.timeout  # the supervisor kills one that does not heed
-                await in_time(definition.invoke(payload.args, payload.kwargs), definition.timeout)
-            entry.ended = RETURNED
+                result = await in_time(definition.invoke(payload.args, payload.kwargs), definition.timeout)
+            verb = None if result is None else verb_of(result)
+            del result
+            entry.ended = RETURNED if verb is None else Returned(verb)
         except asyncio.CancelledError as error:
             entry.ended = self._ends.get(entry) or Raised(error)
         except BaseException as error:
             entry.ended = Raised(error)
+        if entry.ended is not RETURNED and entry.ended is not self._ends.get(entry):
+            await self._judge(entry, definition)
         page.marks[cell] = 0
         page.deadlines[cell] = 0.0
         entry.seconds = boottime() - entry.started_at
         self._ends.pop(entry, None)
         del self._running[entry]
+        self._ours.discard(entry)
         self._end(entry, cell)
         self._go_on(cell)
+
+    async def _judge(self, entry: Entry, definition: Definition) -> None:
+        with suppress(asyncio.CancelledError):  # at the very end: the hooks are cut off, the outcome stands
+            for hook in judge(entry, definition):
+                await hook
 
     def _end(self, entry: Entry, cell: int) -> None:
         self._hand.current[cell] = None
@@ -183,6 +198,7 @@ class Tasks:
             hand.current[cell] = entry
             definition = self._open(entry, cell)
             if definition is not None and definition.is_async:
+                self._ours.add(entry)
                 self._create(entry, definition, cell)
                 return
             hand.current[cell] = None
@@ -211,7 +227,14 @@ class Tasks:
         if self._loop is None:
             return
 
-        def cancel() -> None:
+        def cancel(loop: asyncio.AbstractEventLoop) -> None:
+            for entry in entries:
+                task = self._running.get(entry)
+                if task is None:
+                    continue
+                if inspect.getcoroutinestate(task.get_coro()) == inspect.CORO_CREATED:  # type: ignore[arg-type]
+                    loop.call_soon(cancel, loop)  # cancelled now, it would never begin, and so never say how it ended
+                    return
             for entry in entries:
                 task = self._running.get(entry)
                 if task is not None:
@@ -219,7 +242,7 @@ class Tasks:
                     task.cancel()
 
         with suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(cancel)
+            self._loop.call_soon_threadsafe(cancel, self._loop)
 
     def _current(self) -> Entry | None:
         """Whose code the loop is in just now."""

@@ -8,17 +8,22 @@ number is the place in the shared page where the supervisor reads what runs (led
 """
 
 import asyncio
+import random
+import traceback
 from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
+from resque import clock
 from resque.clock import boottime
 from resque.errors import JobTimeout, UnknownJob, Unreadable
 from resque.jobs.context import current
 from resque.jobs.definition import Definition
-from resque.jobs.outcome import Interrupted, Raised, Returned
+from resque.jobs.outcome import Condemned, Failed, Interrupted, Later, Raised, Returned, Rules, Stale, decide
 from resque.jobs.registry import Registry
+from resque.jobs.retry import verb_of
 from resque.payload.codec import decode, read_own
-from resque.payload.payload import Payload, mark_of
+from resque.payload.payload import Meta, Payload, mark_of
+from resque.worker.executors.deadline import Cancelled
 from resque.worker.hand import Entry, Hand
 from resque.worker.ledger import Page
 
@@ -36,8 +41,9 @@ class Executor(Protocol):
     def tick(self) -> float:
         """Do what is due (end softly what is late, grow). Returns the seconds until something is due again."""
 
-    def end(self, entries: Sequence[Entry], error: BaseException) -> list[Entry]:
-        """An operator ends these jobs. Returns those that only the end of this process can end."""
+    def end(self, entries: Sequence[Entry], ended: Condemned | Stale) -> list[Entry]:
+        """Somebody ends these jobs: an operator, or who cancels them. Returns those that only the end of this process
+        can end for sure."""
 
     async def interrupt(self, why: Interrupted) -> None:
         """The worker's time is over: end what can be ended within two seconds; it counts as not run."""
@@ -81,8 +87,13 @@ class Opener:
             definition = self._find(payload.job)
             if definition is None:
                 raise UnknownJob(_unknown(payload.job))
-            if not definition.alone or entry.alone:
-                entry.job = definition.name
+            entry.job = definition.name
+            meta = payload.meta
+            if meta is not None and (meta.lock or meta.expires_at or meta.deadline_at) and not _may_start(entry, meta):
+                definition = None
+            elif definition.alone and not entry.alone:
+                entry.alone, definition = True, None
+            if definition is not None:
                 return definition
         except Unreadable as error:
             entry.ended = Raised(error.with_traceback(None))
@@ -110,32 +121,81 @@ class Caller:
             if definition.timeout is None:
                 result = definition.invoke(payload.args, payload.kwargs)
                 if definition.is_async:
-                    asyncio.run(result)
-                del result  # a large one would live as long as the next job
+                    result = asyncio.run(result)
             else:
-                self._in_time(definition, payload, cell)
-            entry.ended = RETURNED
+                result = self._in_time(definition, payload, cell)
+            verb = None if result is None else verb_of(result)
+            del result  # a large one would live as long as the next job
+            entry.ended = RETURNED if verb is None else Returned(verb)
         except BaseException as error:
             entry.ended = Raised(error)
+        if entry.ended is not RETURNED:
+            for hook in judge(entry, definition):
+                asyncio.run(hook)  # only where async jobs come here
         self._marks[cell] = 0
         entry.seconds = boottime() - entry.started_at
 
-    def _in_time(self, definition: Definition, payload: Payload, cell: int) -> None:
+    def _in_time(self, definition: Definition, payload: Payload, cell: int) -> Any:
         """The same for a job with a timeout. Raises JobTimeout when its time was over."""
         now, timeout, has_raised = boottime(), definition.timeout or 0.0, False
         self._deadlines[cell] = now + timeout  # a job that does not heed is killed
         try:
             if definition.is_async:
-                asyncio.run(in_time(definition.invoke(payload.args, payload.kwargs), timeout))
-            else:
-                self._deadline.arm(now, timeout)
-                definition.invoke(payload.args, payload.kwargs)
+                return asyncio.run(in_time(definition.invoke(payload.args, payload.kwargs), timeout))
+            self._deadline.arm(now, timeout)
+            return definition.invoke(payload.args, payload.kwargs)
         except JobTimeout:
             has_raised = True
             raise too_late(timeout) from None
+        except Cancelled:
+            has_raised = True
+            raise
         finally:
             self._deadlines[cell] = 0.0
             self._deadline.disarm(has_raised=has_raised)
+
+
+def judge(entry: Entry, definition: Definition) -> list[Any]:
+    """Decide what becomes of a job that raised, or returned a verb: here, where its error is still an object. Tells its
+    hooks. Returns what is still to be awaited."""
+    try:
+        return _judge(entry, definition)
+    except MemoryError:  # what the job holds is still held, by the frames of its error
+        if isinstance(entry.ended, Raised):
+            traceback.clear_frames(entry.ended.error.__traceback__)
+        return _judge(entry, definition)
+
+
+def _judge(entry: Entry, definition: Definition) -> list[Any]:
+    ended, payload = entry.ended, entry.payload
+    if entry.is_cancelled:  # nobody wants another attempt
+        ended = Stale("cancelled")
+    assert ended is not None
+    assert payload is not None
+    deadline = payload.meta.deadline_at if payload.meta is not None else None
+    left = None if deadline is None else deadline - clock.now()
+    rules = Rules(definition.retry, payload.attempt, left, random.random)
+    entry.outcome = outcome = decide(ended, payload.crashes, rules=rules)
+    if definition.hooks is None:
+        return []
+    match outcome:
+        case Later(after, True, error) if error is not None:
+            return definition.hooks.ended(error, after, is_dead=False)
+        case Failed(error):
+            return definition.hooks.ended(error, None, is_dead=True)
+    return []
+
+
+def _may_start(entry: Entry, meta: Meta) -> bool:
+    """False: it is too old (and has ended), or its lock must be freed first (and nothing has ended)."""
+    now = clock.now() if meta.expires_at or meta.deadline_at else 0.0
+    if meta.expires_at is not None and meta.expires_at < now:
+        entry.ended = Stale("expired")
+    elif meta.deadline_at is not None and meta.deadline_at < now:
+        entry.ended = Raised(JobTimeout("its deadline had passed before it was started"))
+    elif entry.is_clear or meta.lock is None or not meta.lock.startswith("start:"):
+        return True
+    return False
 
 
 async def in_time(coroutine: Coroutine[Any, Any, Any], timeout: float) -> Any:

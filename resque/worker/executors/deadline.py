@@ -15,9 +15,18 @@ from types import FrameType
 
 from resque import clock
 from resque.errors import JobTimeout
+from resque.jobs.retry import Cancel
 
 SIGNAL = signal.SIGALRM
 _ABSORB_STEP = 0.001
+_ANY_TIME = float("inf")
+
+
+class Cancelled(Cancel):
+    """Raised in a running job that somebody has cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__("it was cancelled while it ran")
 
 
 class Deadline:
@@ -29,6 +38,7 @@ class Deadline:
         self._due = 0.0
         self._has_struck = False
         self._thread = 0
+        self._kind: type[Exception] = JobTimeout
 
     @property
     def due(self) -> float:
@@ -38,7 +48,7 @@ class Deadline:
     def arm(self, now: float, seconds: float) -> float:
         """A job begins that may run for so long. Returns when its time is over."""
         self._thread = threading.get_ident()
-        self._has_struck = False
+        self._has_struck, self._kind = False, JobTimeout
         self._due = now + seconds
         return self._due
 
@@ -52,12 +62,19 @@ class Deadline:
 
     def strike(self, now: float) -> None:
         """Raise JobTimeout in the job, if its time is over."""
+        self._strike(now, JobTimeout)
+
+    def interrupt(self, kind: type[Exception]) -> None:
+        """Raise this in the job, if it has a timeout: only such a job is guarded against what comes after its end."""
+        self._strike(_ANY_TIME, kind)
+
+    def _strike(self, now: float, kind: type[Exception]) -> None:
         with self._lock:
             if not self._due or self._has_struck or now < self._due:
                 return
-            self._has_struck = True
+            self._has_struck, self._kind = True, kind
             if not self._is_main:
-                _raise_in(self._thread)
+                _raise_in(self._thread, kind)
         if self._is_main:
             signal.pthread_kill(self._thread, SIGNAL)
 
@@ -65,14 +82,14 @@ class Deadline:
         """The main thread's handler: raises while the job runs, and at no other time."""
         if self._has_struck and self._due:
             self._due = 0.0
-            raise JobTimeout
+            raise self._kind
 
     def _absorb(self) -> None:
         """It has struck, and what was raised may still be on its way: take it here, not in the next job."""
         try:
             for _ in range(100):
                 clock.sleep(_ABSORB_STEP)
-        except JobTimeout:
+        except (JobTimeout, Cancelled):
             return
 
 
@@ -100,5 +117,5 @@ class Alarm:
             raise JobTimeout
 
 
-def _raise_in(thread: int) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(JobTimeout))
+def _raise_in(thread: int, kind: type[Exception]) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(kind))

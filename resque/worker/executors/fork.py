@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import setproctitle
 
@@ -25,23 +26,23 @@ from resque.clock import boottime
 from resque.config import environment_scrub
 from resque.errors import JobTimeout, ResqueError
 from resque.jobs.definition import Definition
-from resque.jobs.outcome import Died, Ended, Interrupted, Raised
+from resque.jobs.outcome import Condemned, Died, Ended, Interrupted, Raised, Stale
 from resque.jobs.registry import Registry
 from resque.loop import backoff
-from resque.payload.codec import decode, read_own
-from resque.payload.payload import mark_of
 from resque.worker.executors import pipe
-from resque.worker.executors.base import HELD, HELD_TOO_LONG, Caller, Opener
+from resque.worker.executors.base import Caller, Opener
 from resque.worker.executors.deadline import Alarm
 from resque.worker.hand import Entry, Hand
 from resque.worker.ledger import Page
 from resque.worker.privileges import Children, OomCounter, apply_limits, die_with_parent, why_died
 
-TERM_FIRST = 1.0
+TERM_FIRST = 0.7
 """Seconds that a job has to leave when it is asked to, before it is killed."""
 _LOOK = 0.5
 _MOST_FILES = 2**31 - 1
 _INFINITY = float("inf")
+_set_handler: Any = getattr(signal.signal, "__wrapped__", signal.signal)
+"""Without the enums around it: in a process that has just been forked, each thing that is used first costs a page."""
 _NO_FORK = Interrupted("no process could be started for it")
 
 
@@ -78,12 +79,14 @@ class Forks:
 
     def __init__(self, hand: Hand, registry: Registry, page: Page, house: House) -> None:
         self._hand = hand
-        self._registry = registry
+        self._open = Opener(registry, page, hand).open
+        self._caller = Caller(page, Alarm())
         self._page = page
         self._house = house
         self._children: dict[int, _Child] = {}
         self._is_listed = False
         self._failures = 0
+        self._look_at = 0.0
         self._oom = OomCounter()
         self._kernel = Children()
 
@@ -109,16 +112,19 @@ class Forks:
             pipe.drain(child.reader, child.told)  # a pipe may be small
             deadline = self._page.deadlines[child.cell]
             if deadline and deadline + self._house.grace < now and child.ended is None:
-                child.ended = Raised(JobTimeout("it did not heed its timeout: its process was killed"))
+                child.ended = Condemned(JobTimeout("it did not heed its timeout: its process was killed"))
                 child.kill_at = now
             if child.kill_at <= now:
                 self._end(child, signal.SIGKILL)
-        self._oom.look()
-        return _LOOK if self._children else _INFINITY
+        if now >= self._look_at:
+            self._look_at = now + _LOOK
+            self._oom.look()
+        kills = [child.kill_at - now for child in self._children.values() if child.kill_at > now]
+        return min([_LOOK, *kills]) if self._children else _INFINITY
 
-    def end(self, entries: Sequence[Entry], error: BaseException) -> list[Entry]:
+    def end(self, entries: Sequence[Entry], ended: Condemned | Stale) -> list[Entry]:
         """See Executor."""
-        self._ask([child for child in self._children.values() if child.entry in entries], Raised(error))
+        self._ask([child for child in self._children.values() if child.entry in entries], ended)
         return []
 
     async def interrupt(self, why: Interrupted) -> None:
@@ -135,6 +141,7 @@ class Forks:
                 child.ended = ended
                 child.kill_at = boottime() + TERM_FIRST
                 self._end(child, signal.SIGTERM)
+        self._hand.wake()  # and so look at the clock when they have to be killed
 
     def _end(self, child: _Child, number: int) -> None:
         """Signal it and all that it has started. Before it has settled in, it would write the signal into our own
@@ -158,16 +165,14 @@ class Forks:
             self.open()
 
     def _run(self, entry: Entry, cell: int) -> None:
-        now = boottime()
-        if now - entry.reserved_at > HELD_TOO_LONG:
-            self._ended(entry, cell, HELD)
-            return
+        """Open it here, once for both: for what cannot run no process is started."""
         self._hand.current[cell] = entry
-        entry.started_at = now
-        self._page.since[cell] = now
-        self._page.marks[cell] = mark_of(entry.raw)
+        definition = self._open(entry, cell)
+        if definition is None:
+            self._ended(entry, cell, entry.ended)
+            return
         try:
-            child = self._fork(entry, cell)
+            child = self._fork(entry, cell, definition)
         except OSError as error:
             self._ended(entry, cell, _NO_FORK)
             self._rest(error)
@@ -175,12 +180,11 @@ class Forks:
         self._failures = 0
         self._children[child.pid] = child
 
-    def _fork(self, entry: Entry, cell: int) -> _Child:
+    def _fork(self, entry: Entry, cell: int, definition: Definition) -> _Child:
         """Raises OSError when there is no process, no memory or no file left for it."""
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush()
         parent = os.getpid()
         try:
             pid = os.fork()
@@ -189,7 +193,7 @@ class Forks:
             os.close(writer)
             raise
         if pid == 0:
-            self._be_child(entry, cell, writer, parent)
+            self._be_child(entry, cell, definition, writer, parent)
         os.close(writer)
         return _Child(pid, entry, cell, reader)
 
@@ -219,6 +223,8 @@ class Forks:
             child = self._children.pop(pid, None)
             if child is not None:  # else a process that a job had left behind
                 self._bury(child, status)
+        if not self._children:
+            self._end_strays()  # each time: one may be handed to us only when its own parent has ended
         self._start()
 
     def _bury(self, child: _Child, status: int) -> None:
@@ -226,22 +232,13 @@ class Forks:
             os.killpg(child.pid, signal.SIGKILL)  # what it has started, and left running
         pipe.drain(child.reader, child.told)
         os.close(child.reader)
-        if not self._children:
-            self._end_strays()
-        self._learn(child.entry)
         result = pipe.result_of(bytes(child.told))
         if result is None:
             self._ended(child.entry, child.cell, child.ended or self._died(child, status))
             return
-        child.entry.seconds = result.seconds
+        child.entry.seconds = min(result.seconds, boottime() - child.entry.started_at)
+        child.entry.outcome = result.outcome()
         self._ended(child.entry, child.cell, result.ended())
-
-    def _learn(self, entry: Entry) -> None:
-        """Its id, its name, its age: for the settlement. Still marked as running: if it kills us, it is known."""
-        with suppress(ResqueError):
-            entry.payload = read_own(entry.raw) or decode(entry.raw, ruby=self._hand.is_ruby)
-            definition = self._registry.find(entry.payload.job)
-            entry.job = "" if definition is None else definition.name
 
     def _ended(self, entry: Entry, cell: int, ended: Ended | None) -> None:
         page, hand = self._page, self._hand
@@ -261,7 +258,7 @@ class Forks:
         code = os.waitstatus_to_exitcode(status)
         why = why_died(status, is_oom=self._oom.claim() if code == -signal.SIGKILL else None)
         if code == -signal.SIGXCPU:
-            return Raised(JobTimeout(f"it has used up the processor time of its limits: {why}"))
+            return Condemned(JobTimeout(f"it has used up the processor time of its limits: {why}"))
         if code == 0:
             why = "exit code 0 before the job had ended"
         elif child.told:
@@ -279,15 +276,14 @@ class Forks:
 
     # the child ---------------------------------------------------------------------------------------------------
 
-    def _be_child(self, entry: Entry, cell: int, writer: int, parent: int) -> None:
+    def _be_child(self, entry: Entry, cell: int, definition: Definition, writer: int, parent: int) -> None:
         """In the child: never returns, so that no code of the parent runs twice."""
         code = 1
         try:
             _settle_in(parent, sorted(self._house.kept | {writer}))
             self._page.children[cell] = os.getpid()
-            self._perform(entry, cell)
-            sys.stdout.flush()
-            sys.stderr.flush()
+            self._perform(entry, cell, definition)
+            _flush()
             line = pipe.line_of(entry)
             os.set_blocking(writer, True)
             while line:
@@ -298,16 +294,19 @@ class Forks:
         finally:
             os._exit(code)
 
-    def _perform(self, entry: Entry, cell: int) -> None:
-        definition = Opener(self._registry, self._page, self._hand).open(entry, cell)
-        if definition is None:
-            return
+    def _perform(self, entry: Entry, cell: int, definition: Definition) -> None:
         setproctitle.setproctitle(f"{self._house.title} {definition.name}")
         if self._house.keep_env is not None:
             environment_scrub(self._house.keep_env)
-        caller = Caller(self._page, Alarm())
         if _is_limited(entry, definition):
-            caller.call(entry, definition, cell)
+            self._caller.call(entry, definition, cell)
+
+
+def _flush() -> None:
+    """A full disk, or a job that has closed its output, is no reason to lose a result."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
 
 
 def _is_limited(entry: Entry, definition: Definition) -> bool:
@@ -327,7 +326,7 @@ def _settle_in(parent: int, kept: Sequence[int]) -> None:
     if not die_with_parent(parent):
         os._exit(1)
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _set_handler(signal.SIGTERM, signal.SIG_DFL)
     asyncio._set_running_loop(None)
     before = 2
     for descriptor in (*kept, _MOST_FILES):  # a call of the kernel for each gap, however many files that is

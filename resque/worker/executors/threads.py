@@ -13,11 +13,11 @@ from contextlib import suppress
 from queue import SimpleQueue
 
 from resque.clock import boottime
-from resque.jobs.outcome import Interrupted
+from resque.jobs.outcome import Condemned, Interrupted, Stale
 from resque.jobs.registry import Registry
 from resque.worker.executors.aio import Tasks
 from resque.worker.executors.base import Caller, Opener, set_current
-from resque.worker.executors.deadline import Deadline
+from resque.worker.executors.deadline import Cancelled, Deadline
 from resque.worker.hand import Entry, Hand
 from resque.worker.ledger import Page
 
@@ -35,6 +35,8 @@ class Runner:
         self.deadline = deadline
         self.is_calling = False
         """Whether the last job that it took was one to call, and it has not gone idle since."""
+        self.entry: Entry | None = None
+        """The job that it calls."""
         self._gate: SimpleQueue[bool] = SimpleQueue()
 
     def run(self) -> None:
@@ -79,6 +81,7 @@ class Runner:
                     return
             else:
                 self.is_calling = True
+                self.entry = entry
                 call(entry, definition, cell)
                 current[cell] = None
                 ended(entry)
@@ -86,7 +89,7 @@ class Runner:
     def _wait(self) -> bool:
         """Wait for work; False = stop. The gate is listed before the second look, or a wake-up could be missed."""
         hand = self._hand
-        self.is_calling = False
+        self.is_calling, self.entry = False, None
         set_current(None)
         hand.wake()
         hand.idle.append(self._gate)
@@ -132,9 +135,15 @@ class Threads:
         self._grow()
         return min(self._strike(), self._tasks.look())
 
-    def end(self, entries: Sequence[Entry], error: BaseException) -> list[Entry]:
-        """See Executor: those that are awaited are cancelled; no thread can be ended from outside."""
-        return self._tasks.cancel(entries, error)
+    def end(self, entries: Sequence[Entry], ended: Condemned | Stale) -> list[Entry]:
+        """See Executor: those that are awaited are cancelled. No thread can be ended from outside; a job with a timeout
+        can be interrupted as if it were late, since it is guarded against what comes after its end."""
+        left = self._tasks.cancel(entries, ended)
+        if isinstance(ended, Stale):
+            for runner in self._runners:
+                if any(runner.entry is entry for entry in left):
+                    runner.deadline.interrupt(Cancelled)
+        return left
 
     async def interrupt(self, why: Interrupted) -> None:
         """See Executor: those that are awaited are cancelled. Threads go on until the process ends, for nobody."""

@@ -5,60 +5,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any
 
 import pytest
 
 from resque import events
 from resque.errors import JobKilled, JobTimeout
 from resque.jobs.context import current_job
-from resque.jobs.definition import Definition
-from resque.jobs.options import JobOptions
-from resque.jobs.outcome import Interrupted, Raised, Returned
-from resque.jobs.registry import Registry
+from resque.jobs.outcome import Condemned, Interrupted, Raised, Returned
 from resque.worker.executors import aio
-from resque.worker.executors.threads import Threads
-from resque.worker.hand import Entry, Hand
-from resque.worker.ledger import Ledger
+from resque.worker.hand import Entry
+from tests.worker.executors.tasks import Crew
 from tests.worker.rig import job
 
 STOPPING = Interrupted("the worker stops")
-
-
-class Crew:
-    """Threads and tasks at work; the test plays the worker's loop."""
-
-    def __init__(self, cells: int) -> None:
-        self.news = threading.Event()
-        self.hand = Hand("vm~n:1:q", self.news.set, cells)
-        self.registry = Registry()
-        self.page = Ledger(1, cells).page(0)
-        self.threads = Threads(cells, self.hand, self.registry, self.page)
-        self.main = threading.Thread(target=self.threads.run, daemon=True)
-        self.main.start()
-
-    def define(self, name: str, function: Callable[..., Any], **options: Any) -> None:
-        self.registry.add(Definition(function, name=name, options=JobOptions(**options)))
-
-    def add(self, *payloads: bytes) -> None:
-        self.hand.add("q", payloads, None)
-
-    def until(self, condition: Callable[[], Any], seconds: float = 10) -> None:
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, f"not within {seconds} s"
-            self.threads.tick()
-            time.sleep(0.0005)
-
-    def ended(self, count: int) -> list[Entry]:
-        """The first `count` that have ended, in the order in which they came."""
-        self.until(lambda: len(self.hand.ended) >= count)
-        return sorted(self.hand.ended, key=lambda entry: entry.reserved_at)
-
-    def stop(self) -> None:
-        self.threads.stop()
-        self.main.join(10)
-        assert not self.main.is_alive()
 
 
 @pytest.fixture(params=["uvloop", "asyncio"])
@@ -273,10 +232,11 @@ def test_an_operator_ends_one_job(crew_of: Callable[[int], Crew]) -> None:
     crew.add(job("Wait", 1), job("Wait", 2), job("Thread"))
     crew.until(lambda: sum(entry is not None for entry in crew.hand.current) == 3)
     running = sorted((e for e in crew.hand.current if e is not None), key=lambda entry: entry.reserved_at)
-    left = crew.threads.end([running[0], running[2]], JobKilled("an operator ended it"))
+    killed = Condemned(JobKilled("an operator ended it"))
+    left = crew.threads.end([running[0], running[2]], killed)
     assert left == [running[2]], "a thread can only be ended with its process"
     ended = crew.ended(2)
-    assert isinstance(error_of(ended[0]), JobKilled)
+    assert ended[0].ended is killed
     assert ended[1].ended == Returned()
     gate.set()
     crew.ended(3)
@@ -380,3 +340,26 @@ def test_the_worker_is_woken_when_jobs_end(crew_of: Callable[[int], Crew]) -> No
     crew.add(job("Fine"))
     assert crew.news.wait(5)
     crew.ended(1)
+
+
+def test_one_that_is_cancelled_before_it_begins_ends_too(crew_of: Callable[[int], Crew]) -> None:
+    """A task that is cancelled before its first step never runs: it would never say how it ended."""
+    crew, gate = crew_of(3), threading.Event()
+
+    async def blocking() -> None:
+        gate.wait(10)
+
+    async def fine(number: int) -> None:
+        await asyncio.sleep(30)
+
+    crew.define("Blocking", blocking)
+    crew.define("Wait", fine)
+    crew.add(job("Blocking"))
+    crew.until(lambda: len(crew.threads._tasks._running) == 1)
+    crew.add(job("Wait", 1), job("Wait", 2))
+    crew.until(lambda: sum(entry is not None for entry in crew.hand.current) == 3)
+    waiting = [entry for entry in crew.hand.current if entry is not None and entry.job == "Wait"]
+    killed = Condemned(JobKilled("an operator ended it"))
+    assert crew.threads.end(waiting, killed) == []
+    gate.set()
+    assert [entry.ended for entry in crew.ended(3)][1:] == [killed, killed]

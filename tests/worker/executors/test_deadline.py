@@ -67,7 +67,7 @@ def test_an_exception_that_comes_too_late_is_absorbed() -> None:
     def jobs() -> str:
         deadline.arm(clock.boottime(), 60)
         deadline._has_struck = True
-        late = threading.Timer(0.02, _raise_in, (threading.get_ident(),))
+        late = threading.Timer(0.02, _raise_in, (threading.get_ident(), JobTimeout))
         late.start()
         deadline.disarm(has_raised=False)
         late.join()

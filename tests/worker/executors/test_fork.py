@@ -15,7 +15,7 @@ from resque import events
 from resque.errors import JobKilled
 from resque.jobs.definition import Definition
 from resque.jobs.options import JobOptions
-from resque.jobs.outcome import Interrupted, Raised, Returned
+from resque.jobs.outcome import Condemned, Interrupted, Raised, Returned
 from resque.jobs.registry import Registry
 from resque.worker.executors.base import HELD_TOO_LONG
 from resque.worker.executors.fork import Forks, House
@@ -95,7 +95,11 @@ def on_a_floor(life: Callable[[Floor], Awaitable[Any]], **settings: Any) -> str:
 
 def error_of(entry: Entry) -> str:
     """What it raised, or was made to raise."""
-    return f"{type(entry.ended.error).__name__}: {entry.ended.error}" if isinstance(entry.ended, Raised) else ""
+    return (
+        f"{type(entry.ended.error).__name__}: {entry.ended.error}"
+        if isinstance(entry.ended, Raised | Condemned)
+        else ""
+    )
 
 
 def go(floor: Floor) -> None:
@@ -162,7 +166,7 @@ def test_an_operator_s_end_is_term_and_then_kill() -> None:
         go(floor)
         await floor.until(lambda: all(floor.page.children.tolist()), "both run")
         began = time.monotonic()
-        assert floor.forks.end([deaf], JobKilled("x")) == []
+        assert floor.forks.end([deaf], Condemned(JobKilled("x"))) == []
         await floor.ended(deaf)
         assert time.monotonic() - began < 0.6, "TERM is enough for this one"
         assert other.ended is None
@@ -235,5 +239,5 @@ def test_a_payload_of_a_stranger_runs_nothing() -> None:
         return f"{error_of(unknown)} {error_of(unreadable)}"
 
     said = on_a_floor(life)
-    assert said.startswith("ToldError: no job named 'Nobody' is registered")
-    assert "ToldError: not UTF-8" in said
+    assert said.startswith("UnknownJob: no job named 'Nobody' is registered")
+    assert "Unreadable: not UTF-8" in said

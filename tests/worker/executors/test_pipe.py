@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from resque.errors import JobTimeout, ToldError
-from resque.jobs.outcome import Ended, Interrupted, Raised, Returned
+from resque.jobs.outcome import Dropped, Ended, Later, Raised, Returned
 from resque.payload import failure
 from resque.worker.executors import pipe
 from resque.worker.hand import Entry, Hand
@@ -54,9 +54,26 @@ class Mute(Exception):
         raise KeyError("x")
 
 
-@pytest.mark.parametrize("ended", [Returned(), Interrupted("held"), None])
-def test_how_it_ended_comes_over(ended: Ended | None) -> None:
-    assert told(ended) == ended
+def test_that_it_came_back_comes_over() -> None:
+    assert told(Returned()) == Returned()
+
+
+@pytest.mark.parametrize(
+    "outcome", [Later(5.5, True, ValueError("x")), Later(0.5, False, None), Dropped("cancelled", "why")]
+)
+def test_what_was_decided_comes_over(outcome: Later | Dropped) -> None:
+    """Where its error was an object: the worker has its text only."""
+    made = entry(Raised(ValueError("x")), 1.5)
+    made.outcome = outcome
+    result = pipe.result_of(pipe.line_of(made))
+    assert result is not None
+    found = result.outcome()
+    if isinstance(outcome, Dropped):
+        assert found == outcome
+    else:
+        assert isinstance(found, Later)
+        assert (found.after, found.counts) == (outcome.after, outcome.counts)
+        assert (found.error is None) == (outcome.error is None)
 
 
 def test_so_does_how_long_it_ran() -> None:
