@@ -83,7 +83,7 @@ def run(name: str, as_json: bool) -> None:
         found = _find(opened, name)
         id = schedules.run_now(opened, found)
         if id is None or found.entry is None:
-            raise Failed(f"{name} cannot be run: {found.trouble}", code=FAILURE)
+            raise Failed(found.trouble, hint="nothing was enqueued", code=FAILURE)
         if as_json:
             render.document({"id": id, "queue": found.entry.queue, "job": found.entry.job})
         else:

@@ -110,7 +110,8 @@ def test_an_entry_that_holds_no_job_cannot_be_run(run: Run, entries: Shop) -> No
     entries.redis.hset(entries.keys.cron(), "bad", b"[]")
     ended = run("cron", "run", "bad")
     assert (ended.code, ended.out) == (1, "")
-    assert "bad cannot be run: cron entry 'bad' cannot be read" in ended.err
+    assert ended.err.startswith("resque: cron entry 'bad' cannot be read: ")
+    assert ended.err.endswith("\n  nothing was enqueued\n")
 
 
 def test_disable_and_enable(run: Run, entries: Shop) -> None:
