@@ -88,6 +88,9 @@ def _groups(jobs: Sequence[Prepared]) -> list[list[Prepared]]:
     """Jobs that go the same way go together; one with a lock goes alone, and what comes after it stays behind it."""
     groups: list[list[Prepared]] = []
     open_: dict[tuple[str, str], list[Prepared]] = {}
+    first = jobs[0]
+    if all(job.queue == first.queue and job.lock is None and job.due is None and not job.front for job in jobs):
+        return [list(jobs)]  # almost always
     for job in jobs:
         way = (job.queue, "delayed" if job.due is not None else "front" if job.front else "back")
         if job.lock is not None:

@@ -7,6 +7,7 @@ May not: sending, clocks (the time comes in).
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from uuid_utils import uuid7
 
 from resque.errors import ConfigError
@@ -30,9 +31,9 @@ class Lock:
     conflict: Conflict
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A job ready to be sent. `due`: when it is to run, in seconds since 1970; None: now."""
+class Prepared(msgspec.Struct, frozen=True):
+    """A job ready to be sent. `due`: when it is to run, in seconds since 1970; None: now. A struct and not a dataclass
+    because bulk enqueueing makes many."""
 
     id: str
     queue: str
@@ -54,7 +55,7 @@ def prepare(call: Call[Any], now: float, limit: int) -> Prepared:
     definition.check(call.args, call.kwargs)
     if definition.hooks is not None:
         definition.hooks.before_enqueue(call.args, call.kwargs)
-    if options is definition.options and not _is_special(options):  # almost always
+    if options is definition.options and not definition.has_times:  # almost always
         id = str(uuid7())
         meta = Meta(id=id, queue=options.queue, enqueued_at=round(now, 3))
         payload = codec.encode(definition.name, call.args, call.kwargs, meta, limit=limit)
@@ -70,10 +71,6 @@ def by_name(
     id = str(uuid7())
     meta = Meta(id=id, queue=queue, enqueued_at=round(now, 3))
     return Prepared(id, queue, name, codec.encode(name, args, kwargs, meta, limit=limit))
-
-
-def _is_special(options: JobOptions) -> bool:
-    return options.unique is not None or options.expires is not None or options.deadline is not None
 
 
 def _prepare(call: Call[Any], now: float, limit: int) -> Prepared:

@@ -28,7 +28,8 @@ class Definition:
 
     name, aliases: its wire names; new payloads carry `name`, payloads with an alias are run too.
     options: what applies unless a call says otherwise. alone, timeout, retry: those of the options.
-    fingerprint: of its calls, if it is unique. hooks: if it has any.
+    fingerprint: of its calls, if it is unique. hooks: if it has any. has_times: whether each of its calls
+    gets a lock or a time.
     owner: the class or the function. source: where that is, "module.qualname".
     is_async: whether perform is a coroutine function.
 
@@ -65,6 +66,8 @@ class Definition:
         self.is_async = inspect.iscoroutinefunction(function)
         self._signature = Signature(self.name, function, method=method)
         self._fewest, self._most = self._signature.fewest, self._signature.most
+        said = (self.options.unique, self.options.expires, self.options.deadline)
+        self.has_times = any(each is not None for each in said)
         self.fingerprint = None if self.options.unique is None else Fingerprint(self.options.unique, self._signature)
         self.hooks = Hooks.of(owner, self.name, is_async=self.is_async)
         self._conversion: Conversion | None = None
