@@ -7,7 +7,7 @@ An entry that is switched off by its name stays so, also while no deployment has
 """
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
 from uuid_utils import uuid7
@@ -22,7 +22,7 @@ from resque.jobs.cron import Schedule
 from resque.jobs.schedules import Entry
 from resque.payload import codec
 from resque.payload.payload import Meta
-from resque.store import periodic
+from resque.store import namespace, periodic
 from resque.store.periodic import Run
 
 NEXT = 100
@@ -60,8 +60,20 @@ def find(console: Console, name: str) -> EntryView | None:
 
 
 def enable(console: Console, name: str) -> bool:
-    """Let an entry fire again. False if it was enabled."""
-    return console.run(periodic.enable(console.claim(), name))
+    """Let an entry fire again. False if it was enabled.
+
+    It begins anew: ticks of the time in which it was disabled are not missed ones, whatever its policy says, and a
+    scheduler that starts later could not know of them otherwise. Written before it is enabled, or one might fire.
+    """
+    keys = console.claim()
+    if name in console.run(periodic.disabled(keys)):
+        raw = console.run(periodic.entries(keys)).get(name)
+        with suppress(ConfigError):  # what cannot be read does not fire anyhow
+            if raw is not None:
+                server: float = console.run(namespace.time())
+                entry = schedules.read(name, raw).changed(since=round(server, 3))
+                console.run(periodic.put(keys, name, schedules.write(entry)))
+    return console.run(periodic.enable(keys, name))
 
 
 def disable(console: Console, name: str) -> bool:

@@ -11,7 +11,7 @@ from resque.admin.console import Console
 from resque.config import Settings
 from resque.errors import NotEnqueued, PayloadTooLarge
 from tests.admin.conftest import Shop
-from tests.admin.times import entry, fired
+from tests.admin.times import entry, fired, raw_entry
 
 MORNING = 1_795_500_000.0
 """2026-11-24 06:00 UTC, a Tuesday."""
@@ -80,6 +80,30 @@ def test_runs_of_another_type_are_none(console: Console, shop: Shop) -> None:
     entry(shop, "odd", every=300)
     shop.redis.set(shop.keys.cron_runs("reports", "odd"), "x")
     assert schedules.every(console)[0].runs == []
+
+
+def test_the_time_in_which_it_was_disabled_is_not_made_up_for(console: Console, shop: Shop) -> None:
+    """Also where a scheduler starts afterwards: the entry itself says since when it counts."""
+    entry(shop, "nightly", cron="@hourly", missed="all", since=1000.0)
+    before = schedules.every(console)[0].entry
+    assert not schedules.enable(console, "nightly"), "it was enabled: nothing is changed"
+    assert schedules.every(console)[0].entry == before
+    assert schedules.disable(console, "nightly")
+    assert schedules.enable(console, "nightly")
+    seconds, micros = shop.redis.time()
+    found = schedules.every(console)[0].entry
+    assert before is not None
+    assert found is not None
+    assert abs(seconds + micros / 1e6 - found.since) < 10
+    assert found.changed(since=before.since) == before
+
+
+def test_one_that_cannot_be_read_is_enabled_all_the_same(console: Console, shop: Shop) -> None:
+    raw_entry(shop, "broken", cron="soon")
+    before = shop.redis.hget(shop.keys.cron(), "broken")
+    assert schedules.disable(console, "broken")
+    assert schedules.enable(console, "broken")
+    assert shop.redis.hget(shop.keys.cron(), "broken") == before
 
 
 def test_disabled_and_enabled_again(console: Console, shop: Shop) -> None:

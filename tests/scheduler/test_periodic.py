@@ -133,6 +133,19 @@ def test_missed_ticks(native: Stage, policy: str, count: int) -> None:
     assert fired(native, "hourly") == ticks
 
 
+def test_an_entry_that_begins_anew_makes_up_for_nothing(native: Stage) -> None:
+    """It was disabled for hours and is enabled again: what lies between is not missed."""
+    put(native, "hourly", ago=4 * 3600, cron=five_minutes_ago(native), missed="all")
+    run_until_idle(duty(native))
+    old = fired(native, "hourly")
+    assert old
+    native.redis.delete(native.keys.cron_runs("q", "hourly"))
+    native.redis.lpush(native.keys.cron_runs("q", "hourly"), f"{old[0]:.0f} id-1")
+    put(native, "hourly", ago=1, cron=five_minutes_ago(native), missed="all")
+    run_until_idle(duty(native))
+    assert fired(native, "hourly") == old[:1]
+
+
 def test_a_new_scheduler_does_not_try_what_was_fired(native: Stage) -> None:
     """After a year of ticks it would be at that for long."""
     put(native, "seldom", ago=6 * 3600, every=1800, missed="all")
